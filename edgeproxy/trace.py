@@ -1,0 +1,30 @@
+"""One step of an event's way, told to whoever watches (the demo's live page, later the debugger).
+
+Steps carry digests and family names only. Nobody watching costs nothing: callers ask first.
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+
+Stage = Literal["received", "dropped", "rejected", "duplicate", "queued", "sent", "answered"]
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What happened to one event at one moment.
+
+    `event_id` is the caller's id at the door and the dedup id on the wire (the same but for
+    one-to-many mappings). `data` is JSON-ready and redacted.
+    """
+
+    at_ms: int
+    stage: Stage
+    event_id: str
+    name: str
+    source: str = ""
+    integration: str = ""
+    data: dict[str, object] = {}
+
+
+Watch = Callable[[Step], None]
