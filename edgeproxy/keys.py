@@ -1,0 +1,249 @@
+"""Local keys, tokens and ids: the only module that draws secrets.
+
+The key files lie in one folder, beside the database unless configured otherwise. What is missing is
+made at first start; what exists is never replaced. Each file has one key a line, oldest first, as
+URL-safe base64 of 32 random bytes; `#` begins a comment.
+"""
+
+import base64
+import binascii
+import fcntl
+import hashlib
+import hmac
+import os
+import secrets
+import stat
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from edgeproxy.errors import ConfigError
+
+SIGNING = "signing.keys"
+SEALING = "sealing.keys"
+VISITOR = "visitor.key"
+TRACE = "trace.key"
+
+PURPOSES = {
+    SIGNING: "signs the cookie that restores a visitor's ids; the last one signs, all are accepted",
+    SEALING: "encrypts addresses and user agents until an event is settled; the last line encrypts",
+    VISITOR: "names visitors in the store; never rotate it, or their records cannot be found again",
+    TRACE: "hides addresses and user agents in traces and logs",
+}
+"""Key file → what it is for."""
+
+ROTATED = (SIGNING, SEALING)
+
+_KEY_BYTES = 32
+_FILE_MAX_BYTES = 65_536
+_DISTINCT_BYTES = 8  # of 32 random bytes fewer are distinct about never
+
+
+class Keys(msgspec.Struct, frozen=True, kw_only=True):
+    """What the key files hold.
+
+    `signing` and `sealing` are oldest → newest; `sealing` are Fernet keys (base64 text), the
+    others are the decoded bytes, at least 32 each.
+    """
+
+    signing: tuple[bytes, ...]
+    sealing: tuple[bytes, ...]
+    visitor: bytes
+    trace: bytes
+
+    def __repr__(self) -> str:
+        return f"Keys({len(self.signing)} signing, {len(self.sealing)} sealing, ••••)"
+
+
+def load_keys(folder: Path) -> Keys:
+    """The keys of a folder; makes the folder (0700) and the files (0600) that are missing.
+
+    Processes that start at the same moment agree: a file appears complete, and only once.
+
+    Raises:
+        ConfigError: A file can be read by others, cannot be read, or holds no good key; every
+            fault at once.
+    """
+    _make_folder(folder)
+    faults: list[tuple[str, str]] = []
+    found: dict[str, list[bytes]] = {}
+    for name in PURPOSES:
+        path = folder / name
+        try:
+            if not path.exists():
+                _create(path, _content(name, _new_key()))
+            found[name] = _read(path)
+        except OSError as error:
+            faults.append((str(path), f"cannot be used: {error.strerror}"))
+        except ValueError as error:
+            faults.append((str(path), str(error)))
+    if faults:
+        raise ConfigError(faults, where="the key folder")
+    return Keys(
+        signing=tuple(_decoded(line) for line in found[SIGNING]),
+        sealing=tuple(found[SEALING]),
+        visitor=_decoded(found[VISITOR][-1]),
+        trace=_decoded(found[TRACE][-1]),
+    )
+
+
+def rotate_keys(folder: Path) -> Keys:
+    """Add a newest signing and a newest sealing key; the old ones stay good for what they made.
+
+    A running process goes on with the keys that it has read.
+
+    Raises:
+        ConfigError: As `load_keys`.
+    """
+    load_keys(folder)
+    with _locked(folder):
+        for name in ROTATED:
+            path = folder / name
+            _replace(path, path.read_bytes().rstrip(b"\n") + b"\n" + _new_key() + b"\n")
+    return load_keys(folder)
+
+
+def new_token() -> str:
+    """A token of 32 random bytes, URL-safe; show it once, keep its digest."""
+    return secrets.token_urlsafe(_KEY_BYTES)
+
+
+def token_digest(token: str) -> str:
+    """SHA-256 hex of a token. 256 random bits need no slow hash."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def kept_digest(kept: str) -> str:
+    """The digest to compare a caller's token with, of a key as it stands in the configuration.
+
+    Args:
+        kept: The key itself, or "sha256:" and its digest. Only what is configured may be given
+            here, never what a caller sent: whoever reads a digest must not get in with it.
+    """
+    prefix, colon, digest = kept.partition(":")
+    return digest.lower() if colon and prefix == "sha256" else token_digest(kept)
+
+
+def fingerprint(secret: str, key: bytes) -> str:
+    """Twelve hex digits that tell secrets apart and cannot be searched for without the key."""
+    return hmac.new(key, secret.encode(), hashlib.sha256).hexdigest()[:12]
+
+
+def new_id() -> str:
+    """A random event id (UUIDv4)."""
+    return str(uuid.uuid4())
+
+
+def new_scid() -> str:
+    """A random visitor id (UUIDv4), the shape that Snap's pixel gives its own."""
+    return str(uuid.uuid4())
+
+
+def _new_key() -> bytes:
+    return base64.urlsafe_b64encode(os.urandom(_KEY_BYTES))
+
+
+def _content(name: str, key: bytes) -> bytes:
+    return f"# edgeproxy {name}: {PURPOSES[name]}\n".encode() + key + b"\n"
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            [
+                (
+                    str(folder),
+                    f"cannot be made for the keys: {error.strerror}; create it for this user, "
+                    "or set store.keys_dir (EDGEPROXY_STORE__KEYS_DIR)",
+                )
+            ],
+            where="the key folder",
+        ) from None
+
+
+def _create(path: Path, content: bytes) -> None:
+    """Make a complete file appear under a name that is free; the first of several writers wins."""
+    with _written_beside(path, content) as temporary:
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            return  # another process was first, and its key counts
+    _sync_folder(path.parent)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    with _written_beside(path, content) as temporary:
+        temporary.replace(path)
+    _sync_folder(path.parent)
+
+
+@contextmanager
+def _written_beside(path: Path, content: bytes) -> Iterator[Path]:
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _read(path: Path) -> list[bytes]:
+    """The key lines of a file, as written; ValueError with a sentence when they are no good."""
+    with path.open("rb") as file:
+        facts = os.fstat(file.fileno())
+        if not stat.S_ISREG(facts.st_mode):
+            raise ValueError("is not a file")
+        if (mode := stat.S_IMODE(facts.st_mode)) & 0o077:
+            raise ValueError(f"can be read by others (mode {mode:04o}); chmod 600 {path}")
+        text = file.read(_FILE_MAX_BYTES)
+    lines = [line.strip() for line in text.splitlines()]
+    keys = [line for line in lines if line and not line.startswith(b"#")]
+    if not keys:
+        raise ValueError("holds no key; restore it, or move it away to have a new one made")
+    for number, key in enumerate(keys, 1):
+        _check(key, number, exactly=path.name == SEALING)
+    return keys
+
+
+def _check(line: bytes, number: int, *, exactly: bool) -> None:
+    try:
+        key = _decoded(line)
+    except binascii.Error:
+        raise ValueError(f"key {number} is no URL-safe base64") from None
+    if len(key) < _KEY_BYTES or (exactly and len(key) != _KEY_BYTES):
+        raise ValueError(
+            f"key {number} has {len(key)} bytes; it takes {'' if exactly else 'at least '}32"
+        )
+    if len(set(key)) < _DISTINCT_BYTES:
+        raise ValueError(f"key {number} is an example, not a random key")
+
+
+def _decoded(line: bytes) -> bytes:
+    return base64.b64decode(line, altchars=b"-_", validate=True)
