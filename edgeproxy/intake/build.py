@@ -1,0 +1,135 @@
+"""From what a caller wrote to the canonical event: times, ids, goods; everything already hashed."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from edgeproxy import clickid
+from edgeproxy.event import Channel, Device, Event
+from edgeproxy.intake.goods import read_goods
+from edgeproxy.intake.person import Known
+from edgeproxy.intake.raw import RawEvent, Unacceptable
+from edgeproxy.intake.values import holds_email, time_ms, word
+
+DAY_MS = 86_400_000
+MAX_AGE_MS: dict[Channel, int] = {
+    "WEB": 7 * DAY_MS,
+    "MOBILE_APP": 7 * DAY_MS,
+    "OFFLINE": 37 * DAY_MS,
+}
+"""How old an event may be when Snap gets it. Source: Snap, Conversions API, event time."""
+
+AHEAD_MS = 600_000
+"""An event further in the future than this happened now."""
+
+SKEW_FLOOR_MS = 5_000
+"""A smaller difference between a caller's clock and ours is the network, not the clock."""
+
+ID_NAMES = ("event_id", "client_dedup_id", "client_deduplication_id")
+
+
+class Scene(msgspec.Struct, frozen=True, kw_only=True):
+    """What the events of one request share.
+
+    `page_url` is already cleaned. `click_id` is the visitor's; `own_clicks` says that an event's
+    properties may name another one. `skew_ms` is added to the caller's times.
+    """
+
+    source: str
+    channel: Channel
+    now_ms: int
+    skew_ms: int = 0
+    page_url: str = ""
+    scid: str = ""
+    click_id: str = ""
+    own_clicks: bool = True
+    known: Known = Known()
+    device: Device = Device()
+    address_hmac: str = ""
+    agent_hmac: str = ""
+
+
+def skew_ms(sent_at: object, now_ms: int) -> int:
+    """What to add to the caller's times so that its clock agrees with ours; 0 when unknown."""
+    try:
+        sent = time_ms(sent_at)
+    except Unacceptable:
+        return 0
+    if sent is None or abs(now_ms - sent) < SKEW_FLOOR_MS:
+        return 0
+    return now_ms - sent
+
+
+def build_event(raw: RawEvent, scene: Scene, *, sign_up: bool, new_id: Callable[[], str]) -> Event:
+    """The canonical event, still without Snap's name and the integration's privacy profile.
+
+    Args:
+        raw: One event as read.
+        scene: What its request says.
+        sign_up: Whether it will be a SIGN_UP, whose `method` then counts.
+        new_id: Mints an id when the caller gave none.
+
+    Raises:
+        Unacceptable: `bad_time`, `too_old`, `bad_number`, `too_many_products`.
+    """
+    properties = raw.properties
+    return Event(
+        id=_id(raw, properties) or new_id(),
+        name="",
+        time_ms=_time(raw.time, scene),
+        source=scene.source,
+        channel=scene.channel,
+        label=word(properties.get("event_tag")) if properties else "",
+        page_url=scene.page_url,
+        test=raw.test,
+        limited=_limited(properties),
+        scid=scene.scid,
+        click_id=(clickid.from_properties(properties) if scene.own_clicks and properties else "")
+        or scene.click_id,
+        who=scene.known.person,
+        goods=read_goods(properties, sign_up=sign_up),
+        device=scene.device,
+        address_hmac=scene.address_hmac,
+        agent_hmac=scene.agent_hmac,
+    )
+
+
+def _time(value: object, scene: Scene) -> int:
+    given = time_ms(value)
+    if given is None:
+        return scene.now_ms
+    corrected = given + scene.skew_ms
+    if corrected > scene.now_ms + AHEAD_MS:
+        return scene.now_ms
+    oldest = scene.now_ms - MAX_AGE_MS[scene.channel]
+    if corrected <= oldest:
+        days = MAX_AGE_MS[scene.channel] // DAY_MS
+        raise Unacceptable("too_old", f"the event is older than {days} days; Snap refuses it")
+    return corrected
+
+
+def _id(raw: RawEvent, properties: Mapping[str, Any]) -> str:
+    """The caller's id; one that holds an e-mail address is hashed, for ids travel in the clear."""
+    text = raw.id
+    if not text and properties:
+        text = next((found for name in ID_NAMES if (found := word(properties.get(name)))), "")
+    if holds_email(text):
+        return hashlib.sha256(text.encode()).hexdigest()
+    return text[:256]
+
+
+def _limited(properties: Mapping[str, Any]) -> bool:
+    """Whether the caller asks for limited data use.
+
+    Source: Snap, Conversions API, `data_use` and `data_processing_options`.
+    """
+    given = properties.get("data_use") or properties.get("data_processing_options")
+    if not given:
+        return False
+    asked = given if isinstance(given, list) else [given]
+    return any(isinstance(one, str) and one.strip("[]'\" ").lower() in _LIMITED for one in asked)
+
+
+_LIMITED = ("lmu", "ldu")
