@@ -1,0 +1,69 @@
+"""The few ASGI moves of the hot path: read a bounded body, send one answer.
+
+`starlette.requests.Request` and `Response` cost several times the work they wrap here; the cold
+paths use them.
+"""
+
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from typing import Any
+
+from edgeproxy.errors import BadBatch
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Header = tuple[bytes, bytes]
+
+
+class Gone(Exception):
+    """The caller went away before its body was complete; nobody waits for an answer."""
+
+
+async def read_body(receive: Receive, limit: int, declared: bytes | None) -> bytes:
+    """The request's body.
+
+    Args:
+        receive: The server's.
+        limit: In bytes; more is refused as soon as it is seen.
+        declared: The `Content-Length` header, if there was one.
+
+    Raises:
+        BadBatch: 413, the body is longer than `limit`.
+        Gone: The caller left.
+    """
+    if declared is not None and declared.isdigit() and int(declared) > limit:
+        raise _too_large(limit)
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body", False) and message["type"] == "http.request":
+        if len(body) > limit:
+            raise _too_large(limit)
+        return body
+    parts = [body]
+    size = len(body)
+    while message.get("more_body", False):
+        if size > limit:
+            raise _too_large(limit)
+        message = await receive()
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+    if message["type"] == "http.disconnect":
+        raise Gone
+    if size > limit:
+        raise _too_large(limit)
+    return b"".join(parts)
+
+
+def _too_large(limit: int) -> BadBatch:
+    return BadBatch("too_large", f"the body is larger than {limit} bytes", status=413)
+
+
+async def answer(send: Send, status: int, headers: Sequence[Header], body: bytes = b"") -> None:
+    """Send one complete answer; a body brings its `Content-Length`."""
+    complete = list(headers)
+    if body or status not in (204, 304):
+        complete.append((b"content-length", b"%d" % len(body)))
+    await send({"type": "http.response.start", "status": status, "headers": complete})
+    await send({"type": "http.response.body", "body": body})

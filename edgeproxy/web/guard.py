@@ -1,0 +1,129 @@
+"""uvicorn's HTTP protocol with the bounds it lacks: header size, header count, Host, deadlines.
+
+A front server such as nginx has these too; the proxy must not fall when it is reached without one.
+Time is looked at once a second for all connections (`overdue`), not by a timer for each request.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from edgeproxy.errors import Refused
+from edgeproxy.web.asgi import App, Receive, Scope, Send, answer
+from edgeproxy.web.problem import problem
+
+HEAD_BYTES = 16 * 1024
+HEAD_LINES = 100
+HEAD_S = 5.0
+BODY_S = 10.0
+CONNECTIONS = 2000
+
+_TOO_LARGE = Refused("header_too_large", "the request's header is too large", status=431)
+_BAD_HOST = Refused("bad_host", "a request needs exactly one Host header", status=400)
+_BAD_REQUEST = Refused("bad_request", "this is not a well-formed HTTP/1.1 request", status=400)
+
+
+def _refusing(refused: Refused) -> App:
+    status, headers, body = problem(refused)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await answer(send, status, [*headers, (b"connection", b"close")], body)
+
+    return app
+
+
+_REFUSE_SIZE = _refusing(_TOO_LARGE)
+_REFUSE_HOST = _refusing(_BAD_HOST)
+
+
+class GuardedProtocol(HttpToolsProtocol):
+    """One connection. `_phase` is what it waits for, `_since_s` since when (loop time)."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._phase = "head"
+        self._head_bytes = 0
+        self._since_s = self.loop.time()
+
+    def connection_made(self, transport: Any) -> None:
+        """Take a connection, unless there are too many."""
+        super().connection_made(transport)
+        if len(self.connections) > CONNECTIONS:
+            transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Count what belongs to a header that is not complete yet."""
+        if self._phase == "idle":
+            self._enter("head")
+        if self._phase == "head":
+            self._head_bytes += len(data)
+        super().data_received(data)
+        if self._phase == "head" and self._head_bytes > HEAD_BYTES:
+            self._close_with(_TOO_LARGE)
+
+    def on_headers_complete(self) -> None:
+        """Judge the header as a whole, then let the application begin."""
+        fault = self._fault()
+        self._enter("body")
+        if fault is None:
+            super().on_headers_complete()
+            return
+        app, self.app = self.app, fault
+        super().on_headers_complete()
+        self.app = app
+
+    def _fault(self) -> App | None:
+        if len(self.headers) > HEAD_LINES:
+            return _REFUSE_SIZE
+        if self._head_bytes > HEAD_BYTES:
+            size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+            if size > HEAD_BYTES:
+                return _REFUSE_SIZE
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        return None if hosts == 1 else _REFUSE_HOST
+
+    def on_message_complete(self) -> None:
+        """The request is complete; the answer is ours."""
+        self._phase = "answer"
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """The next request may come, within uvicorn's keep-alive time."""
+        if self._phase == "answer":
+            self._enter("idle")
+        super().on_response_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """A parser's fault as a problem, like every other error."""
+        self._close_with(_BAD_REQUEST)
+
+    def overdue(self, now_s: float) -> bool:
+        """Whether the caller has taken too long over its header or body."""
+        limit_s = {"head": HEAD_S, "body": BODY_S}.get(self._phase)
+        return limit_s is not None and now_s - self._since_s > limit_s
+
+    def hang_up(self) -> None:
+        """Close without an answer: nobody who is this slow reads one."""
+        self.transport.abort()
+
+    def _enter(self, phase: str) -> None:
+        self._phase = phase
+        self._head_bytes = 0
+        self._since_s = self.loop.time()
+
+    def _close_with(self, refused: Refused) -> None:
+        status, headers, body = problem(refused)
+        head = [f"HTTP/1.1 {status} ".encode()]
+        head += [name + b": " + value for name, value in headers]
+        head += [b"content-length: %d" % len(body), b"connection: close", b"", body]
+        self.transport.write(b"\r\n".join(head))
+        self.transport.close()
+
+
+def hang_up_overdue(connections: Iterable[object], now_s: float) -> int:
+    """Close the connections that are overdue; return how many."""
+    late = [one for one in connections if isinstance(one, GuardedProtocol) and one.overdue(now_s)]
+    for one in late:
+        one.hang_up()
+    return len(late)

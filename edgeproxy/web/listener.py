@@ -1,0 +1,114 @@
+"""One listening socket under a real uvicorn, inside the caller's event loop.
+
+uvicorn's own signal handling, logging set-up and access log stay out: the runtime owns signals, and
+the front server logs requests.
+"""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import uvicorn
+
+from edgeproxy.web.guard import GuardedProtocol, hang_up_overdue
+
+KEEP_ALIVE_S = 75
+"""Longer than nginx keeps its upstream connections (60 s), or a POST meets a closing one."""
+
+GRACE_S = 10
+"""How long open requests may take when the listener stops; one stuck client must not block it."""
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.up.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class Listener:
+    """A running server: where it listens, and how to stop it."""
+
+    def __init__(self, server: _Server, host: str, port: int) -> None:
+        self._server = server
+        self.host = host
+        self.port = port
+
+    @property
+    def url(self) -> str:
+        """Where to reach it, without a slash at the end."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+    def stop(self) -> None:
+        """Ask it to finish open requests and end; returns at once."""
+        self._server.should_exit = True
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 takes a free one. Raises OSError when the address is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(2048)
+        listening.setblocking(False)
+    except OSError:
+        listening.close()
+        raise
+    return listening
+
+
+@contextlib.asynccontextmanager
+async def listening(
+    app: Callable[..., Any],
+    bound: socket.socket,
+    *,
+    protocol: type[asyncio.Protocol] = GuardedProtocol,
+) -> AsyncIterator[Listener]:
+    """Serve `app` on a bound socket for the length of the block; then stop within `GRACE_S`."""
+    host, port = bound.getsockname()[:2]
+    server = _Server(
+        uvicorn.Config(
+            app,
+            http=protocol,
+            loop="none",
+            lifespan="off",
+            ws="none",
+            interface="asgi3",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=GRACE_S,
+        )
+    )
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(server.serve(sockets=[bound]))
+        patrol = tasks.create_task(_patrol(server))
+        await server.up.wait()
+        try:
+            yield Listener(server, host, port)
+        finally:
+            server.should_exit = True
+            patrol.cancel()
+            bound.close()  # uvicorn forgets it when the block ends by an error
+
+
+async def _patrol(server: _Server) -> None:
+    """Hang up on callers who take too long, looking once a second."""
+    loop = asyncio.get_running_loop()
+    while True:
+        await asyncio.sleep(1.0)
+        hang_up_overdue(list(server.server_state.connections), loop.time())
