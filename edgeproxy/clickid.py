@@ -56,7 +56,7 @@ def from_properties(properties: Mapping[str, object]) -> str:
         if usable := _of(name, known.get(name)):
             return usable
     nested = known.get(_NESTED)
-    if isinstance(nested, Mapping):
+    if isinstance(nested, dict):
         inner = _known(nested)
         for name in _PROPERTIES[1:]:
             if usable := _of(name, inner.get(name)):

@@ -5,7 +5,7 @@ the choice that came with the request, the choice that the signed cookie holds, 
 The strictest wins, with one exception: who says yes now has changed an earlier no.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -81,12 +81,12 @@ def decide(
 
 def _statement(batch: object) -> tuple[frozenset[str], frozenset[str]]:
     """The categories that the request grants, and those that it refuses."""
-    if not isinstance(batch, Mapping):
+    if not isinstance(batch, dict):
         return _NONE, _NONE
     ad, categories = batch.get("ad"), batch.get("categories")
     if categories is None:  # the tag's own form, on nearly every request
         return _ADVERTISING if ad is True else _NONE, _ADVERTISING if ad is False else _NONE
-    if not isinstance(categories, Mapping):  # unreadable: a no still counts, a yes does not
+    if not isinstance(categories, dict):  # unreadable: a no still counts, a yes does not
         return _NONE, _ADVERTISING if ad is False else _NONE
     answers: list[tuple[str, object]] = [(str(name), yes) for name, yes in categories.items()]
     if ad is not None:

@@ -40,7 +40,8 @@ class ConfigError(EdgeproxyError):
     def __str__(self) -> str:
         count = len(self.faults)
         width = min(44, max((len(name) for name, _ in self.faults), default=0))
-        lines = [f"{self.where} {'has a fault' if count == 1 else f'have {count} faults'}"]
+        verb = "have" if " and " in self.where else "has"
+        lines = [f"{self.where} {verb} {'a fault' if count == 1 else f'{count} faults'}"]
         lines += [f"  {name:<{width}}  {text}" for name, text in self.faults]
         return "\n".join(lines)
 

@@ -45,7 +45,7 @@ _DISTINCT_BYTES = 8  # of 32 random bytes fewer are distinct about never
 class Keys(msgspec.Struct, frozen=True, kw_only=True):
     """What the key files hold.
 
-    `signing` and `sealing` are oldest → newest; `sealing` are Fernet keys (base64 text), the
+    `signing` and `sealing` are oldest → newest; `sealing` are base64 texts, the
     others are the decoded bytes, at least 32 each.
     """
 

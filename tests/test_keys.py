@@ -148,7 +148,7 @@ def test_all_faults_come_at_once_and_none_shows_a_key(tmp_path: Path) -> None:
     (tmp_path / "visitor.key").chmod(0o644)
     put(tmp_path / "trace.key", b"short-secret")
     message = fault(tmp_path)
-    assert "have 2 faults" in message
+    assert "2 faults" in message
     assert secret not in message
     assert "short-secret" not in message
 

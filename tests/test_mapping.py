@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -16,11 +16,11 @@ from edgeproxy.intake import tag
 from edgeproxy.intake.build import Scene, build_event, skew_ms
 from edgeproxy.intake.person import read_person
 from edgeproxy.routing import Extras, Plan, bound_to, entry, extras_for, plan, target
-from edgeproxy.sites import Integration, Secret
+from edgeproxy.sites import Api, Integration, Secret
 from edgeproxy.snap import DIALECTS
 from edgeproxy.urls import clean_page_url
 from edgeproxy.useragent import read_agent
-from edgeproxy.wire import WireEvent, WireRequest
+from edgeproxy.wire import Endpoint, WireEvent, WireRequest
 
 FILE = json.loads((Path(__file__).parent / "cases" / "mapping.json").read_text())
 CASES: list[dict[str, Any]] = FILE["cases"]
@@ -43,7 +43,12 @@ def integration(case: dict[str, Any], api: str) -> Integration:
         for name, names in given.pop("events", {}).items()
     }
     return Integration(
-        id="i", source="s", access_token=Secret("t"), api=api, events=events, **given
+        id="i",
+        source="s",
+        access_token=Secret("t"),
+        api=cast("Api", api),
+        events=events,
+        **given,
     )
 
 
@@ -108,7 +113,7 @@ def run(case: dict[str, Any], api: str) -> Mapped:
             except CannotMap as dead:
                 mapped.dead.append(dead)
     if mapped.events:
-        endpoint = "validate" if tested else "live"
+        endpoint: Endpoint = "validate" if tested else "live"
         mapped.request = DIALECTS[api].request(mapped.events, mine, endpoint)
     return mapped
 

@@ -94,16 +94,16 @@ async def listening(
             timeout_graceful_shutdown=GRACE_S,
         )
     )
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(server.serve(sockets=[bound]))
-        patrol = tasks.create_task(_patrol(server))
-        await server.up.wait()
-        try:
-            yield Listener(server, host, port)
-        finally:
-            server.should_exit = True
-            patrol.cancel()
-            bound.close()  # uvicorn forgets it when the block ends by an error
+    with contextlib.closing(bound):
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(server.serve(sockets=[bound]))
+            patrol = tasks.create_task(_patrol(server))
+            await server.up.wait()
+            try:
+                yield Listener(server, host, port)
+            finally:
+                server.should_exit = True
+                patrol.cancel()
 
 
 async def _patrol(server: _Server) -> None:

@@ -1,0 +1,64 @@
+"""The types of settings: pydantic's types with our rules on them."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, SecretStr, StringConstraints, WithJsonSchema
+from pydantic_core import PydanticCustomError
+from pydantic_settings import NoDecode
+
+from edgeproxy.config import rules, secret_files
+from edgeproxy.urls import origin_of
+
+
+def _no_bool(value: object) -> object:
+    if isinstance(value, bool):
+        raise PydanticCustomError("int_type", "a number, not true or false")
+    return value
+
+
+def _token(value: object) -> object:
+    return SecretStr(secret_files.token(value)) if isinstance(value, str) else value
+
+
+def _write_key(value: object) -> object:
+    return SecretStr(secret_files.write_key(value)) if isinstance(value, str) else value
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+_FILE = WithJsonSchema({"type": "string", "format": "path"})
+
+Whole = Annotated[int, BeforeValidator(_no_bool)]
+Real = Annotated[float, BeforeValidator(_no_bool)]
+Text = Annotated[str, StringConstraints(strip_whitespace=True)]
+Texts = Annotated[tuple[Text, ...], NoDecode, BeforeValidator(rules.split)]
+Id = Annotated[str, AfterValidator(rules.name)]
+
+ListenHost = Annotated[str, AfterValidator(rules.listen_host)]
+Prefix = Annotated[str, AfterValidator(rules.prefix)]
+Networks = Annotated[
+    tuple[Annotated[Text, AfterValidator(rules.trusted_proxy)], ...],
+    NoDecode,
+    BeforeValidator(rules.split),
+]
+StoreUrl = Annotated[str, AfterValidator(rules.store_url)]
+Upstream = Annotated[str, AfterValidator(rules.upstream)]
+LogFormat = Annotated[Literal["auto", "json", "console"], BeforeValidator(_lower)]
+LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
+
+Origins = Annotated[
+    tuple[Annotated[Text, AfterValidator(origin_of)], ...], BeforeValidator(rules.split)
+]
+Country = Annotated[str, AfterValidator(rules.country)]
+WriteKey = Annotated[SecretStr, BeforeValidator(_write_key)]
+WriteKeysFile = Annotated[
+    tuple[SecretStr, ...], BeforeValidator(secret_files.read_write_keys), _FILE
+]
+SnapNames = Annotated[
+    tuple[Annotated[str, AfterValidator(rules.snap_name)], ...], BeforeValidator(rules.split)
+]
+UnknownEvents = Annotated[str, AfterValidator(rules.unknown_events)]
+Token = Annotated[SecretStr, BeforeValidator(_token)]
+TokenFile = Annotated[SecretStr, BeforeValidator(secret_files.read_token), _FILE]

@@ -1,0 +1,166 @@
+"""One rule for each kind of setting: takes what was written, gives the normal form.
+
+Every function raises ValueError with a sentence that continues "<setting> …". What was given is
+repeated only where it cannot be a secret.
+"""
+
+import difflib
+import ipaddress
+import re
+
+from edgeproxy.catalog import SNAP_NAMES
+from edgeproxy.domains import registrable_domain
+from edgeproxy.store import STORES
+from edgeproxy.urls import host_of
+
+SNAP_HOSTS = ("https://tr.snapchat.com", "https://tr-shadow.snapchat.com")
+"""Snap's host and its staging host. Source: Snap, Conversions API."""
+
+_PREFIX = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
+_UPSTREAM = re.compile(r"(https?)://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?/?", re.IGNORECASE)
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_HOST = re.compile(r"[A-Za-z0-9._:%-]+")
+
+
+def split(value: object) -> object:
+    """A list written as one text with commas, as the environment has it; all else as it is."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+def name(text: str) -> str:
+    """An id that may stand in a log line, a label and a path."""
+    if _NAME.fullmatch(text) is None:
+        raise ValueError("must be 1 to 64 letters, digits, - or _")
+    return text
+
+
+def listen_host(text: str) -> str:
+    """An address or a host name to listen on, without port and brackets."""
+    host = text.strip().removeprefix("[").removesuffix("]")
+    if host == "*":
+        raise ValueError("must be an address; 0.0.0.0 listens on all")
+    if _HOST.fullmatch(host) is None or host.count(":") == 1:
+        raise ValueError("must be an address or a host name; the port is server.port")
+    return host
+
+
+def prefix(text: str) -> str:
+    """A path with one slash in front and none at the end, such as "/edge", or ""."""
+    path = text.strip().strip("/")
+    path = f"/{path}" if path else ""
+    if _PREFIX.fullmatch(path) is None:
+        raise ValueError("must be a path such as /edge, of letters, digits, -, _, ~ and dots")
+    return path
+
+
+def trusted_proxy(text: str) -> str:
+    """The address or the network of a proxy in front."""
+    if text == "*":
+        raise ValueError(
+            'cannot be "*": whoever may name a client address could pretend to be any visitor; '
+            "list the addresses of your proxies"
+        )
+    try:
+        network = ipaddress.ip_network(text)
+    except ValueError:
+        raise ValueError(_why_no_network(text)) from None
+    if network.prefixlen == 0:
+        raise ValueError(
+            "cannot be every address: any visitor could pretend to be another; "
+            "list the networks of your proxies"
+        )
+    return str(network) if "/" in text else str(network.network_address)
+
+
+def _why_no_network(text: str) -> str:
+    try:
+        network = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return "must be an address or a network such as 10.0.0.0/8"
+    return f"is an address inside {network}, written as a network; which of the two is meant?"
+
+
+def store_url(text: str) -> str:
+    """Where the store is: "sqlite:///" and an absolute path without a slash in front."""
+    url = text.strip()
+    scheme = url.partition(":")[0]
+    if scheme in ("postgres", "postgresql") and "postgresql" not in STORES:
+        raise ValueError("is PostgreSQL, which is not in this version; use sqlite:///absolute/path")
+    if scheme not in STORES:
+        raise ValueError(f"must begin with {' or '.join(f'{known}:///' for known in STORES)}")
+    path = url.removeprefix("sqlite://")
+    if not path.startswith("/") or path.endswith("/") or ":memory:" in path:
+        raise ValueError(
+            "must be sqlite:/// and the absolute path of a file, "
+            "such as sqlite:///var/lib/edgeproxy/edgeproxy.db"
+        )
+    if "?" in path or "#" in path or not path.isprintable():
+        raise ValueError("must have no ?, # or control character in its path")
+    return f"sqlite:///{path.lstrip('/')}"
+
+
+def upstream(text: str) -> str:
+    """Where Snap is. Nothing else may ever get the events and the token, whatever the settings."""
+    found = _UPSTREAM.fullmatch(text.strip())
+    url = text.strip().lower().removesuffix("/")
+    if url in SNAP_HOSTS:
+        return url
+    if found is None or not _is_loopback(found[2].lower()) or int((found[3] or ":0")[1:]) > 65_535:
+        raise ValueError(f"may only be {', '.join(SNAP_HOSTS)} or a loopback address")
+    return url
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def cookie_domain(text: str, page_origins: tuple[str, ...]) -> str:
+    """A domain that every origin of the source belongs to, or "auto", or "host"."""
+    domain = text.strip().lower().removeprefix(".")
+    if domain in ("auto", "host"):
+        return domain
+    if registrable_domain(domain) is None:
+        raise ValueError("must be auto, host or a domain below a public suffix")
+    for origin in page_origins:
+        host = host_of(origin)
+        if host != domain and not host.endswith(f".{domain}"):
+            raise ValueError(f"must be a parent of every origin; {host} is not in {domain}")
+    return domain
+
+
+def country(text: str) -> str:
+    """An ISO 3166 alpha-2 code in upper case, or ""."""
+    code = text.strip().upper()
+    if code and not (len(code) == 2 and code.isascii() and code.isalpha()):
+        raise ValueError("must be two letters, such as US")
+    if code == "UK":
+        raise ValueError("must be an ISO 3166 code; the United Kingdom is GB")
+    return code
+
+
+def snap_name(text: str) -> str:
+    """One of Snap's event names."""
+    wanted = text.strip().upper()
+    if wanted in SNAP_NAMES:
+        return wanted
+    close = difflib.get_close_matches(wanted, SNAP_NAMES, 1)
+    cure = f"did you mean {close[0]}?" if close else "such are PURCHASE and CUSTOM_EVENT_1"
+    raise ValueError(f"is none of Snap's event names; {cure}")
+
+
+def unknown_events(text: str) -> str:
+    """What happens to a name without a mapping: "drop", "uppercase" or a Snap name."""
+    rule = text.strip()
+    if rule.lower() in ("drop", "uppercase"):
+        return rule.lower()
+    try:
+        return snap_name(rule)
+    except ValueError:
+        raise ValueError("must be drop, uppercase or a Snap name such as CUSTOM_EVENT_1") from None

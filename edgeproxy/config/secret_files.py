@@ -1,0 +1,76 @@
+"""Secrets as settings: the shape of a token, and files that hold one.
+
+Every function raises ValueError with a sentence that shows nothing of the secret.
+"""
+
+import os
+import re
+import stat
+from pathlib import Path
+
+_FILE_MAX_BYTES = 65_536
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+_DIGEST = re.compile(r"sha256:[0-9a-fA-F]{64}")
+
+
+def token(text: str) -> str:
+    """A bearer token, trimmed: printable ASCII without blanks, so that it fits into a header."""
+    text = text.strip()
+    if not text:
+        raise ValueError("is empty")
+    if text.lower().startswith("bearer "):
+        raise ValueError('must be the token alone, without "Bearer"')
+    if _TOKEN.fullmatch(text) is None:
+        raise ValueError("must be one line of printable ASCII without blanks")
+    return text
+
+
+def write_key(text: str) -> str:
+    """A write key as `token`, or "sha256:" and the SHA-256 hex digest of one."""
+    key = token(text)
+    if key.startswith("sha256:") and _DIGEST.fullmatch(key) is None:
+        raise ValueError("must have 64 hex digits after sha256:")
+    return key
+
+
+def read_token(path: object) -> str:
+    """The token that a file holds."""
+    return token(_read(path))
+
+
+def read_write_keys(path: object) -> tuple[str, ...]:
+    """The write keys of a file, one a line; empty lines and lines that begin with # are skipped."""
+    lines = [line.strip() for line in _read(path).splitlines()]
+    keys = tuple(write_key(line) for line in lines if line and not line.startswith("#"))
+    if not keys:
+        raise ValueError("holds no key")
+    return keys
+
+
+def others_may_read(path: Path) -> bool:
+    """Whether users who are neither the owner nor in the file's group have any access."""
+    return bool(path.stat().st_mode & stat.S_IRWXO)
+
+
+def _read(path: object) -> str:
+    if not isinstance(path, str) or not path.strip():
+        raise ValueError("must be the path of a file")
+    try:
+        with Path(path.strip()).open("rb") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            if mode & stat.S_IRWXO:
+                raise ValueError(
+                    f"can be read by others (mode {mode:04o}); chmod 600 {path}, "
+                    "or mount the secret with mode 0400"
+                )
+            content = file.read(_FILE_MAX_BYTES + 1)
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror}") from None
+    if len(content) > _FILE_MAX_BYTES:
+        raise ValueError("is larger than 64 KiB; is it the right file?")
+    if not content.strip():
+        raise ValueError("is empty")
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise ValueError("is no text; is it the right file?") from None

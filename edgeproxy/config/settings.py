@@ -1,0 +1,136 @@
+"""The resolved settings: plain values, made once, handed down."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from edgeproxy.config.kinds import LogFormat, LogLevel
+from edgeproxy.config.several import integration_id
+from edgeproxy.config.tables import IntegrationTable, SourceTable, Tables
+from edgeproxy.sites import Integration, Secret, Source
+
+_PIXEL_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_WRITE_KEY_CHARS = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What to run.
+
+    Attributes:
+        host: Address of the public listener.
+        port: Its port; 0 takes a free one.
+        admin_port: Port of the admin listener.
+        prefix: "" or "/edge"; no slash at the end.
+        trusted_proxies: Addresses and networks whose X-Forwarded-* headers count.
+        store_url: "sqlite:///absolute/path.db".
+        keys_dir: Folder of the key files.
+        upstream: Where Snap is, without a slash at the end.
+        sources: The sites, each with its integrations.
+        workers: Processes; always 1 in this version.
+        log_format: auto, json or console.
+        log_level: debug, info, warning or error.
+        warnings: Sentences for the operator; nothing that stops a start.
+        where: Setting → the flag, variable or file that gave it; a default has no entry.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    admin_port: int = 8084
+    prefix: str = ""
+    trusted_proxies: tuple[str, ...] = ("127.0.0.1", "::1")
+    store_url: str = "sqlite:///var/lib/edgeproxy/edgeproxy.db"
+    keys_dir: Path = Path("/var/lib/edgeproxy")
+    upstream: str = "https://tr.snapchat.com"
+    sources: tuple[Source, ...] = ()
+    workers: int = 1
+    log_format: LogFormat = "auto"
+    log_level: LogLevel = "info"
+    warnings: tuple[str, ...] = ()
+    where: dict[str, str] = field(default_factory=dict)
+
+
+def build(tables: Tables, *, where: dict[str, str], warnings: Sequence[str]) -> Settings:
+    """Plain values of checked tables."""
+    sources = tuple(_source(table) for table in tables.sources)
+    return Settings(
+        host=tables.server.host,
+        port=tables.server.port,
+        admin_port=tables.server.admin_port,
+        prefix=tables.server.prefix,
+        trusted_proxies=tables.server.trusted_proxies,
+        store_url=tables.store.url,
+        keys_dir=_keys_dir(tables),
+        upstream=tables.upstream,
+        sources=sources,
+        log_format=tables.log.format,
+        log_level=tables.log.level,
+        warnings=(*warnings, *_warnings(tables, where)),
+        where=where,
+    )
+
+
+def _keys_dir(tables: Tables) -> Path:
+    if tables.store.keys_dir is not None:
+        return tables.store.keys_dir.absolute()
+    return Path(tables.store.url.removeprefix("sqlite://")).parent
+
+
+def _source(table: SourceTable) -> Source:
+    keys = dict.fromkeys([*table.write_keys, *table.write_keys_file])
+    return Source(
+        id=table.id,
+        origins=table.origins,
+        cookie_domain=table.cookie_domain,
+        consent=table.consent,
+        default_country=table.default_country,
+        click_id_days=table.click_id_days,
+        click_id_readable=table.click_id_readable,
+        write_keys=tuple(_revealed(key) for key in keys),
+        integrations=tuple(_integration(table.id, one) for one in table.integrations),
+    )
+
+
+def _integration(source: str, table: IntegrationTable) -> Integration:
+    plain = table.model_dump(exclude={"id", "access_token", "access_token_file"})
+    return Integration(
+        id=table.id or integration_id(source, table.pixel_id or table.snap_app_id),
+        source=source,
+        access_token=_revealed(table.access_token or SecretStr("")),
+        **plain,
+    )
+
+
+def _revealed(secret: SecretStr) -> Secret:
+    return Secret(secret.get_secret_value())
+
+
+def _warnings(tables: Tables, where: dict[str, str]) -> list[str]:
+    found = []
+    if tables.server.workers > 1:
+        name = where.get("server.workers", "server.workers")
+        found.append(f"{name} is {tables.server.workers}; this version runs one process")
+    if "snapchat.com" not in tables.upstream:
+        found.append(f"upstream is {tables.upstream}: no event reaches Snap")
+    for index, source in enumerate(tables.sources):
+        found += _warnings_of(source, f"sources[{index}]")
+    return found
+
+
+def _warnings_of(source: SourceTable, place: str) -> list[str]:
+    found = []
+    if not source.integrations:
+        found.append(f"{place} ({source.id}) has no integration: its events go nowhere")
+    keys = [key.get_secret_value() for key in (*source.write_keys, *source.write_keys_file)]
+    if any(len(key) < _WRITE_KEY_CHARS for key in keys):
+        found.append(f"{place} has a write key that is easy to guess; edgeproxy token new")
+    found += [
+        f"{place}.integrations[{index}].pixel_id does not look like a Snap Pixel ID "
+        "(8-4-4-4-12 hexadecimal digits)"
+        for index, one in enumerate(source.integrations)
+        if one.pixel_id and _PIXEL_ID.fullmatch(one.pixel_id) is None
+    ]
+    return found
