@@ -37,6 +37,9 @@ class ConfigError(EdgeproxyError):
         self.where = where
         super().__init__(f"{where} has {len(self.faults)} fault(s)")
 
+    def __reduce__(self) -> tuple[type["ConfigError"], tuple[object, ...]]:
+        return ConfigError, (self.faults, self.where)
+
     def __str__(self) -> str:
         count = len(self.faults)
         width = min(44, max((len(name) for name, _ in self.faults), default=0))

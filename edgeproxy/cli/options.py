@@ -4,9 +4,14 @@ import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from edgeproxy.cli.apart import apart
+
+if TYPE_CHECKING:
+    from edgeproxy.settings import Settings
 
 Command = Callable[..., Any]
 
@@ -50,21 +55,23 @@ FLAGS: dict[str, Callable[[Command], Command]] = {
 """Setting → the flag that sets it."""
 
 
-def with_settings(*flags: str, quiet: bool = False) -> Callable[[Command], Command]:
+def with_settings(
+    *flags: str, quiet: bool = False, stays: bool = False
+) -> Callable[[Command], Command]:
     """Give a command `--config`, these flags, and as first argument the settings they lead to.
 
     Args:
         flags: Names of `FLAGS`.
         quiet: Leave the settings' warnings to the command.
+        stays: It runs for long, so what reads the settings should not stay in memory with it.
     """
 
     def decorate(command: Command) -> Command:
         @functools.wraps(command)
         def run(config_path: Path | None, **given: Any) -> Any:
-            from edgeproxy.config import load
-
             values = {setting: given.pop(setting.replace(".", "_")) for setting in flags}
-            settings = load(config_path, os.environ, values)
+            read = functools.partial(_load, config_path, values)
+            settings = apart(read) if stays else read()
             for warning in () if quiet else settings.warnings:
                 click.echo(f"edgeproxy: warning: {warning}", err=True)
             return command(settings, **given)
@@ -75,3 +82,9 @@ def with_settings(*flags: str, quiet: bool = False) -> Callable[[Command], Comma
         return decorated
 
     return decorate
+
+
+def _load(config_path: Path | None, flags: dict[str, object]) -> "Settings":
+    from edgeproxy.config import load
+
+    return load(config_path, os.environ, flags)

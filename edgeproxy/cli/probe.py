@@ -14,7 +14,7 @@ from edgeproxy.errors import Failed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from edgeproxy.config import Settings
+    from edgeproxy.settings import Settings
     from edgeproxy.trial import TestResult
 
 COLUMNS = ("integration", "result", "status", "took", "message")

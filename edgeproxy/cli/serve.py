@@ -7,13 +7,13 @@ import click
 from edgeproxy.cli.options import FLAGS, with_settings
 
 if TYPE_CHECKING:
-    from edgeproxy.config import Settings
+    from edgeproxy.settings import Settings
 
 PORT = click.IntRange(0, 65_535)
 
 
 @click.command(epilog="Example: edgeproxy serve --config /etc/edgeproxy/edgeproxy.toml")
-@with_settings(*FLAGS, quiet=True)
+@with_settings(*FLAGS, quiet=True, stays=True)
 def serve(settings: "Settings") -> int:
     """Receive events and deliver them to Snap.
 

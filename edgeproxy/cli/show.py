@@ -10,7 +10,7 @@ from edgeproxy.cli.table import show as show_table
 from edgeproxy.cli.table import show_json
 
 if TYPE_CHECKING:
-    from edgeproxy.config import Settings
+    from edgeproxy.settings import Settings
 
 
 @click.group(epilog="Example: edgeproxy config show")

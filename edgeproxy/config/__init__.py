@@ -10,10 +10,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from edgeproxy.config import faults, layers, several
-from edgeproxy.config.settings import Settings, build
+from edgeproxy.config.settings import build
 from edgeproxy.config.shown import Row, rows
 from edgeproxy.config.tables import Tables
 from edgeproxy.errors import ConfigError
+from edgeproxy.settings import Settings
 
 __all__ = ["Row", "Settings", "load", "rows", "schema"]
 

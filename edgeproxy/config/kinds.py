@@ -1,11 +1,12 @@
 """The types of settings: pydantic's types with our rules on them."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 from pydantic_settings import NoDecode
 
+from edgeproxy import settings
 from edgeproxy.config import rules, secret_files
 from edgeproxy.urls import origin_of
 
@@ -45,8 +46,8 @@ Networks = Annotated[
 ]
 StoreUrl = Annotated[str, AfterValidator(rules.store_url)]
 Upstream = Annotated[str, AfterValidator(rules.upstream)]
-LogFormat = Annotated[Literal["auto", "json", "console"], BeforeValidator(_lower)]
-LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
+LogFormat = Annotated[settings.LogFormat, BeforeValidator(_lower)]
+LogLevel = Annotated[settings.LogLevel, BeforeValidator(_lower)]
 
 Origins = Annotated[
     tuple[Annotated[Text, AfterValidator(origin_of)], ...], BeforeValidator(rules.split)

@@ -1,56 +1,18 @@
-"""The resolved settings: plain values, made once, handed down."""
+"""From checked tables to the resolved settings."""
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import SecretStr
 
-from edgeproxy.config.kinds import LogFormat, LogLevel
 from edgeproxy.config.several import integration_id
 from edgeproxy.config.tables import IntegrationTable, SourceTable, Tables
+from edgeproxy.settings import Settings
 from edgeproxy.sites import Integration, Secret, Source
 
 _PIXEL_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _WRITE_KEY_CHARS = 16
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What to run.
-
-    Attributes:
-        host: Address of the public listener.
-        port: Its port; 0 takes a free one.
-        admin_port: Port of the admin listener.
-        prefix: "" or "/edge"; no slash at the end.
-        trusted_proxies: Addresses and networks whose X-Forwarded-* headers count.
-        store_url: "sqlite:///absolute/path.db".
-        keys_dir: Folder of the key files.
-        upstream: Where Snap is, without a slash at the end.
-        sources: The sites, each with its integrations.
-        workers: Processes; always 1 in this version.
-        log_format: auto, json or console.
-        log_level: debug, info, warning or error.
-        warnings: Sentences for the operator; nothing that stops a start.
-        where: Setting → the flag, variable or file that gave it; a default has no entry.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 8000
-    admin_port: int = 8084
-    prefix: str = ""
-    trusted_proxies: tuple[str, ...] = ("127.0.0.1", "::1")
-    store_url: str = "sqlite:///var/lib/edgeproxy/edgeproxy.db"
-    keys_dir: Path = Path("/var/lib/edgeproxy")
-    upstream: str = "https://tr.snapchat.com"
-    sources: tuple[Source, ...] = ()
-    workers: int = 1
-    log_format: LogFormat = "auto"
-    log_level: LogLevel = "info"
-    warnings: tuple[str, ...] = ()
-    where: dict[str, str] = field(default_factory=dict)
 
 
 def build(tables: Tables, *, where: dict[str, str], warnings: Sequence[str]) -> Settings:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgeproxy.config.settings import Settings
+from edgeproxy.settings import Settings
 from edgeproxy.sites import Integration, Secret, Source
 
 MASK = "••••"
