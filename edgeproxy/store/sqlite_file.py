@@ -1,0 +1,242 @@
+"""The files of a SQLite store: where they may lie, who may read them, how they are opened.
+
+Beside `edge.db` lie `edge.db-wal` and `-shm` (SQLite's), `edge.db.lock` and `.turn` (see
+`filelock`) and `edge.db.id`, which names the store: a database that is gone or empty while its
+name is still there was lost, not new.
+"""
+
+import os
+import secrets
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import apsw
+
+from edgeproxy.errors import ConfigError
+from edgeproxy.store.filelock import FileLock
+from edgeproxy.store.migrate import Step, migrate, steps
+from edgeproxy.store.sqlite_transaction import transaction
+
+OPEN_WAIT_S = 30.0
+
+_NETWORK = ("nfs", "cifs", "smb", "fuse", "afs", "ceph", "gluster")
+
+_SHARED = (("trusted_schema", "off", 0), ("cell_size_check", "on", 1), ("mmap_size", "0", 0))
+WRITER_PRAGMAS: tuple[tuple[str, str, int | str], ...] = (
+    ("busy_timeout", "5000", 5000),  # first: the others may meet a process that closes
+    ("auto_vacuum", "incremental", 2),
+    ("journal_mode", "wal", "wal"),
+    ("synchronous", "full", 2),
+    ("secure_delete", "fast", 2),
+    ("journal_size_limit", "16777216", 16_777_216),
+    ("wal_autocheckpoint", "1000", 1000),
+    ("temp_store", "memory", 2),  # no copies of rows in the system's temporary folder
+    *((("fullfsync", "on", 1),) if sys.platform == "darwin" else ()),
+    *_SHARED,
+)
+"""(name, what is set, what must be read back). FULL: with NORMAL a power cut loses commits."""
+
+READER_PRAGMAS: tuple[tuple[str, str, int | str], ...] = (
+    ("busy_timeout", "5000", 5000),
+    ("query_only", "on", 1),
+    ("wal_autocheckpoint", "0", 0),
+    *_SHARED,
+)
+
+
+def fault(text: str) -> ConfigError:
+    """A ConfigError about the place that `store.url` names."""
+    return ConfigError([("store.url", text)])
+
+
+class StoreFiles:
+    """The paths of one store, and the lock that every writer of it takes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.identity = path.with_name(path.name + ".id")
+        self.lock = FileLock(path.with_name(path.name + ".lock"))
+
+    def open(self, wait_s: float) -> tuple[apsw.Connection, apsw.Connection]:
+        """Make or check everything; return a writer's and a reader's connection."""
+        if not self.lock.acquire(wait_s):
+            raise fault(f"{self.path} is being opened by another process that does not finish")
+        try:
+            self._refuse_lost()
+            _make_private(self.path)
+            writer = connect(self.path)
+            writer_uuid = _named(writer)
+            self._check_identity(writer_uuid)
+            return writer, connect(self.path, readonly=True)
+        finally:
+            self.lock.release()
+
+    def _refuse_lost(self) -> None:
+        lost = not self.path.exists() or self.path.stat().st_size == 0
+        if lost and self.identity.exists():
+            raise fault(
+                f"{self.path} is missing or empty, but {self.identity.name} beside it says that"
+                " there was a store: restore it, or remove that file to begin with an empty one"
+            )
+
+    def _check_identity(self, uuid: str) -> None:
+        if not self.identity.exists():
+            _write_durably(self.identity, uuid)
+        if self.identity.read_text(encoding="ascii").strip() != uuid:
+            raise fault(
+                f"{self.path} is another store than {self.identity.name} beside it names: put the"
+                " right database back, or remove that file to go on with this one"
+            )
+
+
+def open_files(
+    path: Path, wait_s: float = OPEN_WAIT_S
+) -> tuple[StoreFiles, apsw.Connection, apsw.Connection]:
+    """Open a store's files, made when they are missing.
+
+    Args:
+        path: The database.
+        wait_s: How long another process may take that opens the same one.
+
+    Returns:
+        The files, a writer's connection and a reader's.
+
+    Raises:
+        ConfigError: The place cannot be used; says why and what would do.
+    """
+    if not path.is_absolute():
+        raise fault("must name an absolute path, as in sqlite:///var/lib/edgeproxy/edgeproxy.db")
+    try:
+        return _open_files(path, wait_s)
+    except OSError as error:
+        raise fault(f"{path} cannot be used: {error.strerror}: {error.filename}") from error
+    except apsw.NotADBError as error:
+        raise fault(f"{path} is no SQLite database, or a damaged one: move it aside") from error
+    except apsw.Error as error:
+        raise fault(f"{path} cannot be opened: {error}") from error
+
+
+def _open_files(path: Path, wait_s: float) -> tuple[StoreFiles, apsw.Connection, apsw.Connection]:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    refuse_network(path, _mounts())
+    if path.is_dir():
+        raise fault(f"{path} is a folder: name a file in it")
+    files = StoreFiles(path)
+    try:
+        return (files, *files.open(wait_s))
+    except BaseException:
+        files.lock.close()
+        raise
+
+
+def refuse_network(path: Path, mounts: Iterable[tuple[str, str]]) -> None:
+    """Refuse file systems on which locks or memory maps do not hold.
+
+    Args:
+        path: The database.
+        mounts: (mount point, type), the later hides the earlier.
+
+    Raises:
+        ConfigError: The database would lie on NFS, CIFS, FUSE or the like.
+    """
+    folder = path.parent.resolve()
+    here = ("", "")
+    for point, kind in mounts:
+        if folder.is_relative_to(point) and len(point) >= len(here[0]):
+            here = (point, kind)
+    if here[1].startswith(_NETWORK):
+        raise fault(
+            f"{path} lies on {here[0]}, a {here[1]} file system, where SQLite's locks do not hold:"
+            " use a local disk"
+        )
+
+
+def _mounts() -> list[tuple[str, str]]:
+    table = Path("/proc/self/mountinfo")
+    return read_mounts(table.read_text(encoding="utf-8")) if table.exists() else []
+
+
+def read_mounts(mountinfo: str) -> list[tuple[str, str]]:
+    """(mount point, type) of each line. Source: proc_pid_mountinfo(5); blanks are octal there."""
+    found = []
+    for line in mountinfo.splitlines():
+        before, _, after = line.partition(" - ")
+        point = before.split(" ")[4].replace("\\040", " ")
+        found.append((point, after.split(" ")[0]))
+    return found
+
+
+def _make_private(path: Path) -> None:
+    # Only while no connection of this process is open: closing any descriptor of a database drops
+    # SQLite's locks on it. SQLite gives -wal and -shm the mode of the database.
+    if path.exists():
+        path.chmod(0o600)
+    else:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+
+def connect(path: Path, *, readonly: bool = False) -> apsw.Connection:
+    """A connection with every pragma set and read back; a writer's has the schema too.
+
+    Raises:
+        ConfigError: A pragma did not take, or the schema is newer than this program.
+        apsw.Error: SQLite cannot open it.
+    """
+    if readonly:
+        db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        set_pragmas(db, READER_PRAGMAS)
+        return db
+    db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    set_pragmas(db, WRITER_PRAGMAS)
+    upgrade(db)
+    return db
+
+
+def upgrade(db: apsw.Connection) -> None:
+    """Bring the schema of a connection that may write up to date."""
+    migrate(_Schema(db), steps("sqlite"))
+
+
+def set_pragmas(db: apsw.Connection, pragmas: Iterable[tuple[str, str, int | str]]) -> None:
+    """Set each pragma and read it back; raises ConfigError for one that did not take."""
+    for name, value, expected in pragmas:
+        db.execute(f"PRAGMA {name} = {value}").fetchall()
+        found = db.pragma(name)
+        if found != expected:
+            raise fault(f"SQLite's {name} is {found!r} there and cannot be made {expected!r}")
+
+
+class _Schema:
+    def __init__(self, db: apsw.Connection) -> None:
+        self._db = db
+
+    def version(self) -> int:
+        return int(self._db.pragma("user_version"))
+
+    def apply(self, step: Step) -> None:
+        with transaction(self._db):
+            self._db.execute(step.sql)
+            self._db.execute(f"PRAGMA user_version = {step.number}")
+
+
+def _named(db: apsw.Connection) -> str:
+    with transaction(db):
+        db.execute("INSERT OR IGNORE INTO meta VALUES ('store', ?)", (secrets.token_hex(16),))
+    return str(db.execute("SELECT value FROM meta WHERE name = 'store'").get)
+
+
+def _write_durably(path: Path, text: str) -> None:
+    new = path.with_name(path.name + ".new")
+    descriptor = os.open(new, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+    try:
+        os.write(descriptor, text.encode() + b"\n")
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    new.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,93 @@
+"""Gates and the request limiter in SQLite: one row of each for an integration."""
+
+import apsw
+
+from edgeproxy.store import limiter
+from edgeproxy.store.base import Gate
+
+_PROBE_MIN_S = 1.0
+"""A probe is put off at least so long: two claimants of one moment must not both probe."""
+
+_PROBE_MAX_MS = 3_600_000
+"""No probe is further away, so one that seems to be means that the clock was set back."""
+
+_NEVER = ("open", "paused_manual")
+
+_READ = """
+SELECT state, reason, since, probe_at, backoff_s, good, token_fp FROM gate WHERE integration = ?
+"""
+_WRITE = """
+INSERT INTO gate (integration, state, reason, since, probe_at, backoff_s, good, token_fp)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (integration) DO UPDATE SET
+  since = iif(state = excluded.state, since, excluded.since), state = excluded.state,
+  reason = excluded.reason, probe_at = excluded.probe_at, backoff_s = excluded.backoff_s,
+  good = excluded.good, token_fp = excluded.token_fp
+"""
+_PUT_OFF = "UPDATE gate SET probe_at = ? WHERE integration = ?"
+_RETRY_NOW = """
+UPDATE outbox INDEXED BY outbox_due SET due = ?2
+WHERE integration = ?1 AND lease IS NULL AND due > ?2
+"""
+_TAT = "SELECT tat_us, tat_minute_us FROM limiter WHERE integration = ?"
+_KEEP_TAT = "INSERT OR REPLACE INTO limiter (integration, tat_us, tat_minute_us) VALUES (?, ?, ?)"
+
+
+def read(db: apsw.Connection, now_ms: int, integration: str) -> Gate:
+    """The gate as it stands; `open` when it was never set."""
+    row = db.execute(_READ, (integration,)).fetchone()
+    if row is None:
+        return Gate(integration=integration)
+    state, reason, since_ms, probe_at_ms, backoff_s, good, token_fp = row
+    return Gate(
+        integration=integration,
+        state=state,
+        reason=reason,
+        since_ms=since_ms,
+        probe_in_s=None if probe_at_ms is None else _wait_s(probe_at_ms - now_ms),
+        backoff_s=backoff_s,
+        good=good,
+        token_fp=token_fp,
+    )
+
+
+def _wait_s(wait_ms: int) -> float:
+    return 0.0 if wait_ms > _PROBE_MAX_MS else max(0, wait_ms) / 1000
+
+
+def write(db: apsw.Connection, now_ms: int, gate: Gate) -> None:
+    """Set the gate; `since_ms` stays while the state does. `open` makes waiting rows due now."""
+    probe_at_ms = None
+    if gate.probe_in_s is not None and gate.state not in _NEVER:
+        probe_at_ms = now_ms + min(round(gate.probe_in_s * 1000), _PROBE_MAX_MS)
+    note = (gate.backoff_s, gate.good, gate.token_fp)
+    db.execute(_WRITE, (gate.integration, gate.state, gate.reason, now_ms, probe_at_ms, *note))
+    if gate.state == "open":
+        db.execute(_RETRY_NOW, (gate.integration, now_ms))
+
+
+def put_off(db: apsw.Connection, now_ms: int, gate: Gate) -> None:
+    """Move the next probe on by the gate's back-off."""
+    wait_ms = round(max(gate.backoff_s, _PROBE_MIN_S) * 1000)
+    db.execute(_PUT_OFF, (now_ms + min(wait_ms, _PROBE_MAX_MS), gate.integration))
+
+
+def acquire(
+    db: apsw.Connection,
+    now_ms: int,
+    integration: str,
+    rate: float,
+    burst: int,
+    per_minute: int | None,
+) -> float:
+    """Take one request from both buckets or from none; return 0.0 or the seconds to wait."""
+    now_us = now_ms * 1000
+    tat_us, tat_minute_us = db.execute(_TAT, (integration,)).fetchone() or (0, 0)
+    tat_us, wait_s = limiter.take(limiter.per_second(rate, burst), tat_us, now_us)
+    if per_minute is not None:
+        bucket = limiter.per_minute(per_minute)
+        tat_minute_us, wait_minute_s = limiter.take(bucket, tat_minute_us, now_us)
+        wait_s = max(wait_s, wait_minute_s)
+    if wait_s == 0:
+        db.execute(_KEEP_TAT, (integration, tat_us, tat_minute_us))
+    return wait_s

@@ -1,0 +1,130 @@
+"""What keeps a SQLite store small and true over time: erasure, expiry, clock, file."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import apsw
+import msgspec
+
+from edgeproxy.store import sqlite_dead as graves
+from edgeproxy.store import sqlite_ledger as ledger
+from edgeproxy.store.base import IDENTITY_S
+
+_KEEP_FREE_PAGES = 1024
+"""Free pages that stay in the file: giving 4 MiB back only to take them again costs more."""
+
+_KEYS_PER_ROW = 10
+"""How many dedup keys a sweep looks at for each row that it may move."""
+
+_CHECKPOINT_WAIT_MS = 100
+"""How long a checkpoint waits for readers; appends wait with it."""
+
+# Bucket by bucket, each found by one step in the index: see outbox_visitor in the schema.
+_RECALL = """
+WITH RECURSIVE bucket (n) AS (
+  SELECT min(id >> 8) FROM outbox WHERE visitor <> x''
+  UNION ALL
+  SELECT (SELECT min(id >> 8) FROM outbox WHERE visitor <> x'' AND id >> 8 > n)
+  FROM bucket WHERE n IS NOT NULL
+)
+DELETE FROM outbox WHERE id IN (
+  SELECT o.id FROM bucket CROSS JOIN outbox AS o
+  ON (o.id >> 8) = bucket.n AND o.visitor = ?1 AND o.visitor <> x''
+) RETURNING integration
+"""
+_EXPIRED = """
+SELECT id FROM outbox INDEXED BY outbox_due WHERE lease IS NULL AND expires <= ?1 LIMIT ?2
+"""
+_OLD_KEYS = """
+SELECT key FROM (SELECT key, expires FROM seen WHERE key > ?1 ORDER BY key LIMIT ?2)
+WHERE expires <= ?3 LIMIT ?4
+"""
+_LAST_KEY = "SELECT key FROM seen WHERE key > ?1 ORDER BY key LIMIT 1 OFFSET ?2 - 1"
+_DROP_KEYS = "DELETE FROM seen WHERE key IN carray(?1) AND expires <= ?2"
+_PROBE_SOONER = """
+UPDATE gate SET probe_at = min(probe_at, ?1 + CAST(backoff_s * 1000 AS INTEGER))
+"""
+_DROP_IDENTITIES = """
+DELETE FROM identity
+WHERE visitor IN (SELECT visitor FROM identity WHERE last_seen <= ?1 LIMIT ?2)
+"""
+
+
+def recall(db: apsw.Connection, now_ms: int, visitor: bytes) -> int:
+    """Erase a visitor's queued rows and identity; the dedup keys stay, they name nobody."""
+    db.execute("DELETE FROM identity WHERE visitor = ?", (visitor,))
+    gone = [name for (name,) in db.execute(_RECALL, (visitor,))]
+    return ledger.count_each(db, "erased", gone)
+
+
+def forget(db: apsw.Connection, now_ms: int, visitor: bytes) -> int:
+    """Erase the dead letters too."""
+    return recall(db, now_ms, visitor) + graves.forget(db, visitor)
+
+
+class Old(msgspec.Struct, frozen=True, kw_only=True):
+    """What a look around found to be over. `next_key` is where the next look begins."""
+
+    rows: tuple[int, ...]
+    keys: tuple[bytes, ...]
+    next_key: bytes
+
+
+def look(db: apsw.Connection, now_ms: int, limit: int, after_key: bytes) -> Old:
+    """Find expired rows and dedup keys. Reads only: scans belong to the reader, not the writer."""
+    window = limit * _KEYS_PER_ROW
+    rows: list[Any] = db.execute(_EXPIRED, (now_ms, limit)).fetchall()
+    keys = [key for (key,) in db.execute(_OLD_KEYS, (after_key, window, now_ms, limit))]
+    last = db.execute(_LAST_KEY, (after_key, window)).fetchone()
+    next_key = keys[-1] if len(keys) == limit else last[0] if last else b""
+    return Old(rows=tuple(id_ for (id_,) in rows), keys=tuple(keys), next_key=next_key)
+
+
+def sweep(db: apsw.Connection, now_ms: int, limit: int, old: Old) -> int:
+    """Bury what expired and drop what is over, at most `limit` of each; return how many in all."""
+    integrations = [graves.bury(db, now_ms, id_, None, "expired", "") for id_ in old.rows]
+    moved = ledger.count_each(db, "dead", [name for name in integrations if name is not None])
+    moved += graves.age_out(db, now_ms, limit)
+    moved += _drop_keys(db, now_ms, old.keys)
+    db.execute(_DROP_IDENTITIES, (now_ms - IDENTITY_S * 1000, limit))
+    return moved + db.changes()
+
+
+def _drop_keys(db: apsw.Connection, now_ms: int, keys: Sequence[bytes]) -> int:
+    if not keys:
+        return 0
+    db.execute(_DROP_KEYS, (apsw.carray(tuple(keys)), now_ms))
+    return db.changes()
+
+
+def note(db: apsw.Connection, now_ms: int, name: str, value: str) -> str:
+    """Write a note of the installation unless there is one; return what stands there."""
+    db.execute("INSERT OR IGNORE INTO meta (name, value) VALUES (?, ?)", (name, value))
+    return str(db.execute("SELECT value FROM meta WHERE name = ?", (name,)).get)
+
+
+def heal_clock(db: apsw.Connection, now_ms: int) -> None:
+    """After the clock was set back: nothing waits for a time that was meant to be now."""
+    db.execute("UPDATE outbox SET due = ?1 WHERE lease IS NULL AND due > ?1", (now_ms,))
+    db.execute(_PROBE_SOONER, (now_ms,))
+
+
+def tidy(db: apsw.Connection, now_ms: int, limit: int) -> None:
+    """Give free pages back and empty the log; outside a transaction, inside the file lock."""
+    free_pages = int(db.pragma("freelist_count"))
+    spare = min(limit, free_pages - _KEEP_FREE_PAGES)
+    if spare > 0:
+        db.execute(f"PRAGMA incremental_vacuum({spare})").fetchall()  # a page a step
+    checkpoint(db)
+
+
+def checkpoint(db: apsw.Connection) -> None:
+    """Copy the log into the database and cut it to nothing, unless a reader is in the way."""
+    patience_ms = int(db.pragma("busy_timeout"))
+    db.set_busy_timeout(_CHECKPOINT_WAIT_MS)
+    try:
+        db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    except (apsw.BusyError, apsw.LockedError):
+        return  # the next sweep tries again
+    finally:
+        db.set_busy_timeout(patience_ms)

@@ -1,0 +1,365 @@
+"""The writer's thread: what goes first, what fails alone, what stops everything."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+
+from edgeproxy.errors import StoreBusy
+from edgeproxy.store.base import Fate, Item
+from edgeproxy.store.filelock import FileLock
+from edgeproxy.store.sqlite_file import connect
+from edgeproxy.store.sqlite_queue import GATHER_ROUNDS, GROUP_ITEMS, QUEUE_BYTES, QUEUE_ITEMS, Turn
+from edgeproxy.store.sqlite_writer import Writer
+from tests.contract.store_world import START_MS, entry
+
+DEADLINE_S = 20
+
+
+def rows(db: apsw.Connection, now_ms: int) -> int:
+    return int(db.execute("SELECT count(*) FROM outbox").get)
+
+
+def item(size_bytes: int = 100) -> list[Item]:
+    return [Item((entry(body=b"x" * size_bytes),))]
+
+
+class Bench:
+    """A writer on a file of its own, and a door that holds its thread back."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "edge.db"
+        self.path.touch()
+        self.db = connect(self.path)
+        self.commits = 0
+        self.db.set_commit_hook(self.count_commit)
+        self.room = True
+        self.now_ms = START_MS
+        self.fatal: list[BaseException] = []
+        self.writer = Writer(
+            self.db,
+            FileLock(folder / "lock"),
+            has_room=lambda _: self.room,
+            now_ms=lambda: self.now_ms,
+            on_fatal=self.fatal.append,
+            lock_wait_s=0.05,
+        )
+        self.reached = threading.Event()
+        self.door = threading.Event()
+
+    def count_commit(self) -> bool:
+        self.commits += 1
+        return False
+
+    def wait(self, db: apsw.Connection, now_ms: int) -> None:
+        self.reached.set()
+        assert self.door.wait(DEADLINE_S)
+
+    async def hold(self) -> asyncio.Future[None]:
+        """Hold the thread inside a transaction, until the door is opened."""
+        held = self.writer.book(self.wait)
+        assert await asyncio.to_thread(self.reached.wait, DEADLINE_S)
+        return held
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    made = Bench(tmp_path)
+    yield made
+    made.door.set()
+    await made.writer.close()
+
+
+async def refused(future: asyncio.Future[Any]) -> StoreBusy:
+    with pytest.raises(StoreBusy) as caught:
+        await future
+    return caught.value
+
+
+class TestTurns:
+    async def test_bookkeeping_goes_before_appends_that_waited_longer(self, bench: Bench) -> None:
+        held = await bench.hold()
+        appended = bench.writer.append(item())
+        before = bench.writer.book(rows)
+        in_order = bench.writer.book(rows, Turn.ORDERED)
+        after = bench.writer.book(rows, Turn.AFTER)
+        bench.door.set()
+        await held
+        assert await appended == [(Fate.ACCEPTED,)]
+        assert (await before, await in_order, await after) == (0, 1, 1)
+
+    async def test_what_waits_together_is_one_commit_up_to_a_limit(self, bench: Bench) -> None:
+        held = await bench.hold()
+        waiting = [bench.writer.append(item()) for _ in range(GROUP_ITEMS + 1)]
+        before = bench.commits
+        bench.door.set()
+        await held
+        await asyncio.gather(*waiting)
+        assert bench.commits - before == 3  # the one that was held, a full group, and the rest
+
+    async def test_callers_that_come_turn_after_turn_share_a_commit(self, bench: Bench) -> None:
+        """A busy loop's callers are gathered until a turn brings nobody new."""
+
+        async def come(turn: int) -> None:
+            for _ in range(turn):
+                await asyncio.sleep(0)
+            await bench.writer.append(item())
+
+        await asyncio.gather(*(come(turn) for turn in range(GATHER_ROUNDS - 1)))
+        assert bench.commits == 1
+
+    async def test_nobody_is_made_to_wait_for_an_endless_stream(self, bench: Bench) -> None:
+        first = bench.writer.append(item())
+        for _ in range(1_000):
+            bench.writer.append(item())
+            await asyncio.sleep(0)
+            if bench.commits:
+                break
+        assert bench.commits
+        await first
+
+    async def test_after_means_outside_the_transaction(self, bench: Bench) -> None:
+        def transaction(db: apsw.Connection, now_ms: int) -> bool:
+            return db.in_transaction
+
+        assert await bench.writer.book(transaction)
+        assert not await bench.writer.book(transaction, Turn.AFTER)
+
+
+class TestBounds:
+    async def test_so_many_items_may_wait(self, bench: Bench) -> None:
+        held = await bench.hold()
+        waiting = [bench.writer.append(item() * 512) for _ in range(QUEUE_ITEMS // 512)]
+        with pytest.raises(StoreBusy) as caught:
+            bench.writer.append(item())
+        assert caught.value.code == "store_busy"
+        bench.door.set()
+        await held
+        await asyncio.gather(*waiting)
+        assert await bench.writer.append(item()) == [(Fate.ACCEPTED,)]
+
+    async def test_so_many_bytes_may_wait(self, bench: Bench) -> None:
+        held = await bench.hold()
+        half = item(QUEUE_BYTES // 2 - 1000)
+        waiting = [bench.writer.append(half), bench.writer.append(half)]
+        with pytest.raises(StoreBusy):
+            bench.writer.append(item(2000))
+        bench.door.set()
+        await held
+        await asyncio.gather(*waiting)
+        assert await bench.writer.append(item(2000)) == [(Fate.ACCEPTED,)]
+
+    async def test_an_empty_queue_takes_any_one_call(self, bench: Bench) -> None:
+        fates = await bench.writer.append([Item((entry(),)) for _ in range(QUEUE_ITEMS + 1)])
+        assert fates == [(Fate.ACCEPTED,)] * (QUEUE_ITEMS + 1)
+
+    async def test_bookkeeping_is_never_refused(self, bench: Bench) -> None:
+        held = await bench.hold()
+        full = bench.writer.append(item(QUEUE_BYTES + 1))
+        booked = bench.writer.book(rows, Turn.ORDERED)
+        bench.door.set()
+        await held
+        assert await full == [(Fate.ACCEPTED,)]
+        assert await booked == 1
+
+    async def test_the_waits_that_are_asked_for_are_spread(self, bench: Bench) -> None:
+        held = await bench.hold()
+        full = bench.writer.append(item() * QUEUE_ITEMS)
+        waits = set()
+        for _ in range(50):
+            bench.now_ms += 7
+            with pytest.raises(StoreBusy) as caught:
+                bench.writer.append(item())
+            waits.add(caught.value.retry_after_s)
+        assert waits == set(range(2, 11))
+        bench.door.set()
+        await held
+        await full
+
+
+class TestFaultOfOne:
+    async def test_a_ticket_at_fault_fails_alone(self, bench: Bench) -> None:
+        def bad(db: apsw.Connection, now_ms: int) -> None:
+            db.execute("DELETE FROM outbox")
+            raise ValueError("my own fault")
+
+        held = await bench.hold()
+        first, second = bench.writer.append(item()), bench.writer.append(item())
+        wrong = bench.writer.book(bad, Turn.ORDERED)
+        count = bench.writer.book(rows, Turn.ORDERED)
+        bench.door.set()
+        await held
+        assert await first == await second == [(Fate.ACCEPTED,)]
+        with pytest.raises(ValueError, match="my own fault"):
+            await wrong
+        assert await count == 2
+        assert not bench.fatal
+
+    async def test_a_refusal_of_one_is_no_fault(self, bench: Bench) -> None:
+        def refuse(db: apsw.Connection, now_ms: int) -> None:
+            raise StoreBusy("store_full", "no")
+
+        held = await bench.hold()
+        appended, no = bench.writer.append(item()), bench.writer.book(refuse)
+        before = bench.commits
+        bench.door.set()
+        await held
+        assert (await refused(no)).code == "store_full"
+        assert await appended == [(Fate.ACCEPTED,)]
+        assert bench.commits - before == 2
+
+    async def test_a_caller_that_left_is_no_fault(self, bench: Bench) -> None:
+        held = await bench.hold()
+        left, stayed = bench.writer.append(item()), bench.writer.append(item())
+        left.cancel()
+        bench.door.set()
+        await held
+        assert await stayed == [(Fate.ACCEPTED,)]
+        assert await bench.writer.book(rows) == 2
+
+    async def test_an_error_inside_the_slow_path_that_means_busy_refuses_all(
+        self, bench: Bench
+    ) -> None:
+        calls = []
+
+        def bad(db: apsw.Connection, now_ms: int) -> None:
+            calls.append(1)
+            raise ValueError if len(calls) == 1 else apsw.BusyError("by then")
+
+        held = await bench.hold()
+        appended, wrong = bench.writer.append(item()), bench.writer.book(bad)
+        bench.door.set()
+        await held
+        assert (await refused(appended)).code == (await refused(wrong)).code == "store_locked"
+        assert await bench.writer.book(rows) == 0
+
+
+class TestAnotherTime:
+    async def test_another_process_holds_the_lock(self, bench: Bench, tmp_path: Path) -> None:
+        other = FileLock(tmp_path / "lock")
+        other.acquire(0)
+        assert (await refused(bench.writer.append(item()))).code == "store_locked"
+        other.close()
+        assert await bench.writer.append(item()) == [(Fate.ACCEPTED,)]
+
+    async def test_a_foreign_program_writes(self, bench: Bench) -> None:
+        await bench.writer.book(lambda db, _: db.set_busy_timeout(20), Turn.AFTER)
+        foreign = apsw.Connection(str(bench.path))
+        foreign.execute("BEGIN IMMEDIATE")
+        error = await refused(bench.writer.append(item()))
+        assert (error.code, error.status) == ("store_locked", 503)
+        foreign.execute("ROLLBACK")
+        assert await bench.writer.append(item()) == [(Fate.ACCEPTED,)]
+        foreign.close()
+
+    async def test_the_disk_is_full(self, bench: Bench) -> None:
+        await bench.writer.book(lambda db, _: db.pragma("max_page_count", 40), Turn.AFTER)
+        big = item(200_000)
+        assert (await refused(bench.writer.append(big))).code == "store_full"
+        assert await bench.writer.book(rows) == 0
+        await bench.writer.book(lambda db, _: db.pragma("max_page_count", 4000), Turn.AFTER)
+        assert await bench.writer.append(big) == [(Fate.ACCEPTED,)]
+
+    async def test_the_disk_is_full_while_a_fault_is_looked_for(self, bench: Bench) -> None:
+        def bad(db: apsw.Connection, now_ms: int) -> None:
+            raise ValueError("my own fault")
+
+        await bench.writer.book(lambda db, _: db.pragma("max_page_count", 40), Turn.AFTER)
+        held = await bench.hold()
+        wrong, big = bench.writer.book(bad), bench.writer.append(item(200_000))
+        bench.door.set()
+        await held
+        assert (await refused(wrong)).code == (await refused(big)).code == "store_full"
+        assert await bench.writer.book(rows) == 0
+
+    async def test_no_room_refuses_events_and_not_bookkeeping(self, bench: Bench) -> None:
+        bench.room = False
+        held = await bench.hold()
+        appended, booked = bench.writer.append(item()), bench.writer.book(rows)
+        bench.door.set()
+        await held
+        error = await refused(appended)
+        assert error.code == "store_full"
+        assert 30 <= (error.retry_after_s or 0) <= 120
+        assert await booked == 0
+        bench.room = True
+        assert await bench.writer.append(item()) == [(Fate.ACCEPTED,)]
+
+    async def test_busy_after_the_commit_takes_nothing_back(self, bench: Bench) -> None:
+        def busy(db: apsw.Connection, now_ms: int) -> None:
+            raise apsw.BusyError("a reader")
+
+        held = await bench.hold()
+        appended, after = bench.writer.append(item()), bench.writer.book(busy, Turn.AFTER)
+        bench.door.set()
+        await held
+        assert await appended == [(Fate.ACCEPTED,)]
+        assert (await refused(after)).code == "store_locked"
+
+
+class TestTheEnd:
+    async def test_a_file_that_cannot_be_trusted_stops_everything(self, bench: Bench) -> None:
+        def fail(db: apsw.Connection, now_ms: int) -> None:
+            raise apsw.IOError("sync")
+
+        held = await bench.hold()
+        bad, same_group = bench.writer.book(fail), bench.writer.append(item())
+        rest = bench.writer.append(item() * GROUP_ITEMS)
+        next_group = bench.writer.append(item())
+        bench.door.set()
+        await held
+        for future in (bad, same_group, rest, next_group):
+            assert (await refused(future)).code == "store_failed"
+        assert [str(error) for error in bench.fatal] == ["sync"]
+        with pytest.raises(StoreBusy, match="store_failed"):
+            bench.writer.append(item())
+        with pytest.raises(StoreBusy, match="store_failed"):
+            bench.writer.book(rows)
+
+    async def test_without_anybody_to_tell_it_stops_too(self, tmp_path: Path) -> None:
+        (tmp_path / "edge.db").touch()
+        writer = Writer(
+            connect(tmp_path / "edge.db"),
+            FileLock(tmp_path / "lock"),
+            has_room=lambda _: True,
+            now_ms=lambda: START_MS,
+            on_fatal=None,
+        )
+
+        def fail(db: apsw.Connection, now_ms: int) -> None:
+            raise apsw.CorruptError("page 7")
+
+        assert (await refused(writer.book(fail))).code == "store_failed"
+        await writer.close()
+
+    async def test_it_closes_while_another_process_holds_the_lock(
+        self, bench: Bench, tmp_path: Path
+    ) -> None:
+        await bench.writer.append(item())
+        other = FileLock(tmp_path / "lock")
+        other.acquire(0)
+        await bench.writer.close()
+        other.close()
+        assert rows(connect(bench.path), 0) == 1
+
+    def test_a_loop_that_ended_without_closing_hears_nothing(self, tmp_path: Path) -> None:
+        """What the writer already has is committed; nobody is there to be told."""
+
+        async def leave() -> Bench:
+            bench = Bench(tmp_path)
+            bench.writer.append(item())
+            await bench.hold()
+            return bench
+
+        bench = asyncio.run(leave())
+        bench.door.set()
+        other = connect(bench.path)
+        for _ in range(DEADLINE_S * 100):
+            if rows(other, 0):
+                break
+            threading.Event().wait(0.01)
+        assert rows(other, 0) == 1
