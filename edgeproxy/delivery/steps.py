@@ -1,0 +1,111 @@
+"""What delivery tells whoever watches: what was sent and what Snap said, without raw values."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from edgeproxy.delivery.batch import Batch, Ready
+from edgeproxy.event import Event, decode_event
+from edgeproxy.outcome import Verdict
+from edgeproxy.store.base import Dead, Row
+from edgeproxy.trace import Stage, Step
+from edgeproxy.wire import WireRequest
+
+_MASK = "••••"
+_MASKED = frozenset(
+    {
+        "user_agent",
+        "hashed_user_agent",
+        "hashed_ip_address",
+        "client_user_agent",
+        "client_ip_address",
+        "madid",
+        "idfv",
+    }
+)
+"""Fields of the wire that are raw, or whose digest can be reversed by trying all inputs."""
+
+
+def sent(batch: Batch, request: WireRequest, *, integration: str, at_ms: int) -> list[Step]:
+    """One step for each event of a request that is about to go out."""
+    return [
+        _step(
+            each,
+            "sent",
+            integration,
+            at_ms,
+            {
+                "path": request.path,
+                "attempt": each.row.attempt,
+                "events": request.events,
+                "fields": _masked(each.wire.fields),
+                "low_match": each.wire.low_match,
+            },
+        )
+        for each in batch
+    ]
+
+
+def answered(
+    batch: Batch, verdict: Verdict, latency_ms: float, *, integration: str, at_ms: int
+) -> list[Step]:
+    """One step for each event of a request that was answered, or that met a fault."""
+    return [
+        _step(
+            each,
+            "answered",
+            integration,
+            at_ms,
+            {
+                "outcome": _outcome(verdict, place),
+                "status": verdict.status,
+                "message": verdict.dead.get(place, verdict.message),
+                "latency_ms": round(latency_ms, 1),
+            },
+        )
+        for place, each in enumerate(batch)
+    ]
+
+
+def unsent(row: Row, dead: Dead, *, integration: str, at_ms: int) -> Step:
+    """The step of an event that could not be sent and became a dead letter."""
+    try:
+        event = decode_event(row.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        event = Event(id="", name=row.name, time_ms=row.event_time_ms, source="")
+    return Step(
+        at_ms=at_ms,
+        stage="rejected",
+        event_id=event.id,
+        name=row.name,
+        source=event.source,
+        integration=integration,
+        data={"outcome": dead.reason, "message": dead.detail},
+    )
+
+
+def _outcome(verdict: Verdict, place: int) -> str:
+    if place in verdict.dead:
+        return "rejected"
+    return "delivered" if place in verdict.delivered else verdict.kind
+
+
+def _step(
+    ready: Ready, stage: Stage, integration: str, at_ms: int, data: dict[str, object]
+) -> Step:
+    return Step(
+        at_ms=at_ms,
+        stage=stage,
+        event_id=ready.event.id,
+        name=ready.event.name,
+        source=ready.event.source,
+        integration=integration,
+        data=data,
+    )
+
+
+def _masked(fields: Mapping[str, object]) -> dict[str, object]:
+    return {
+        name: _MASK if name in _MASKED else _masked(value) if isinstance(value, dict) else value
+        for name, value in fields.items()
+    }

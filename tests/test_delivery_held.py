@@ -1,0 +1,78 @@
+"""Rows under a lease: kept while work goes on, booked once, left alone when they are not ours."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from edgeproxy.errors import StoreBusy
+from edgeproxy.wire import WireResponse
+from tests.desk import QUICK, Desk, Slow, refusing
+from tests.fakes import YES, Clock, event, item, open_store, put
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    clock = Clock()
+    async with open_store(tmp_path, clock) as store:
+        yield Desk(store, clock)
+
+
+async def test_a_long_lease_is_extended_while_work_goes_on(desk: Desk) -> None:
+    store = Slow(desk.store)
+    store.renewals = [4] * 5
+    desk.schedule = replace(QUICK, renew_s=0.0, lease_s=77.0)
+    await put(desk.store, *(item(event(n)) for n in range(4)))
+    await desk.deliver(refusing("e0"), store=store)
+    assert store.renewals == []
+    assert store.renewed_s == [77.0] * 5
+    assert await desk.ledger() == {"accepted": 4, "delivered": 3, "dead": 1}
+
+
+async def test_a_lease_that_was_lost_is_left_alone(desk: Desk) -> None:
+    """A process that was only stopped must not undo what another one has done since."""
+    store = Slow(desk.store)
+    store.renewals = [4, 0]
+    desk.schedule = replace(QUICK, renew_s=0.0)
+    await put(desk.store, *(item(event(n)) for n in range(4)))
+    await desk.deliver(refusing("e0"), store=store)
+    assert len(desk.transport.sent) == 1
+    assert [line["events"] for line in desk.log.named("lease_lost")] == [4]
+    assert await desk.ledger() == {"accepted": 4, "pending": 4, "leased": 4}
+
+
+async def test_a_fresh_lease_is_not_extended(desk: Desk) -> None:
+    store = Slow(desk.store)
+    await put(desk.store, item(event(1)))
+    await desk.deliver(store=store)
+    assert store.renewed_s == []
+
+
+async def test_a_busy_store_gets_time_to_book_what_snap_has(desk: Desk) -> None:
+    store = Slow(desk.store)
+    store.busy = 2
+    await put(desk.store, item(event(1)))
+    await desk.deliver(store=store)
+    assert len(desk.transport.sent) == 1
+    assert await desk.ledger() == {"accepted": 1, "delivered": 1}
+
+
+async def test_a_store_that_stays_busy_is_a_fault_and_the_rows_stay_held(desk: Desk) -> None:
+    store = Slow(desk.store)
+    store.busy = 99
+    await put(desk.store, item(event(1)))
+    with pytest.raises(StoreBusy):
+        await desk.deliver(store=store)
+    assert await desk.ledger() == {"accepted": 1, "pending": 1, "leased": 1}
+
+
+async def test_rows_of_a_visitor_erased_meanwhile_are_not_booked(desk: Desk) -> None:
+    async def snap(_: list[str]) -> WireResponse:
+        assert await desk.store.recall(b"v" * 16) == 2
+        return YES
+
+    await put(desk.store, item(event(1)), item(event(2)))
+    await desk.deliver(snap)
+    assert desk.log.named("rows_gone") == [{"integration": "shop/pixel", "events": 2}]
+    assert await desk.ledger() == {"accepted": 2}
