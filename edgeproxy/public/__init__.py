@@ -1,0 +1,1 @@
+"""The public listener: what browsers, shops' servers and load balancers may ask."""

@@ -1,0 +1,126 @@
+"""The public application: an exact-path table in front, one place where errors become answers."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import msgspec
+
+from edgeproxy.errors import Refused, StoreBusy
+from edgeproxy.public.choice import choose
+from edgeproxy.public.collect import collect
+from edgeproxy.public.state import State
+from edgeproxy.public.tag import TagFile
+from edgeproxy.web.asgi import App, Gone, Header, Receive, Scope, Send, answer
+from edgeproxy.web.problem import not_allowed, not_found, our_fault, problem
+
+Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_PREFLIGHT: tuple[Header, ...] = (
+    (b"access-control-allow-methods", b"POST"),
+    (b"access-control-allow-headers", b"Content-Type"),
+    (b"access-control-max-age", b"7200"),
+)
+
+
+def public_app(state: State, tag: TagFile, *, prefix: str = "") -> App:
+    """The ASGI application of the public listener.
+
+    Args:
+        state: What it works with.
+        tag: The file behind `/s.js`.
+        prefix: Put before every path ("" or "/edge").
+    """
+    routes = _routes(state, tag, prefix)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        methods = routes.get(scope["path"])
+        handler = methods.get(scope["method"]) if methods is not None else None
+        try:
+            if handler is None:
+                raise not_found() if methods is None else not_allowed(_allow(methods))
+            await handler(scope, receive, send)
+        except Refused as refused:
+            await _refuse(scope, send, state, refused, methods)
+        except Gone:
+            return
+        except Exception as error:
+            state.log("error", "request_failed", path=scope["path"], exc_info=error)
+            await _refuse(scope, send, state, our_fault(), methods)
+
+    return app
+
+
+def _routes(state: State, tag: TagFile, prefix: str) -> dict[str, dict[str, Handler]]:
+    preflight = partial(_preflight, state=state)
+    fresh, fixed = _file(tag, immutable=False), _file(tag, immutable=True)
+    health, ready = partial(_healthz), partial(_readyz, state=state)
+    table: dict[str, dict[str, Handler]] = {
+        "/e": {"POST": partial(collect, state=state), "OPTIONS": preflight},
+        "/consent": {"POST": partial(choose, state=state), "OPTIONS": preflight},
+        "/s.js": {"GET": fresh, "HEAD": fresh},
+        tag.hashed_path: {"GET": fixed, "HEAD": fixed},
+        "/healthz": {"GET": health, "HEAD": health},
+        "/readyz": {"GET": ready, "HEAD": ready},
+    }
+    return {prefix + path: methods for path, methods in table.items()}
+
+
+def _file(tag: TagFile, *, immutable: bool) -> Handler:
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        await tag(scope, send, immutable=immutable)
+
+    return serve
+
+
+def _allow(methods: dict[str, Handler]) -> str:
+    return ", ".join(sorted(methods))
+
+
+async def _refuse(
+    scope: Scope,
+    send: Send,
+    state: State,
+    refused: Refused,
+    methods: dict[str, Handler] | None,
+) -> None:
+    """Answer with the problem; an allowed origin can read it, a foreign one cannot."""
+    status, headers, body = problem(refused)
+    if methods is not None and "OPTIONS" in methods:
+        site = state.registry.by_origin(dict(scope["headers"]).get(b"origin"))
+        headers += site.cors if site is not None else [(b"vary", b"Origin")]
+    if status == 405 and methods is not None:
+        headers.append((b"allow", _allow(methods).encode()))
+    await answer(send, status, headers, b"" if scope["method"] == "HEAD" else body)
+
+
+async def _preflight(scope: Scope, receive: Receive, send: Send, state: State) -> None:
+    site = state.registry.by_origin(dict(scope["headers"]).get(b"origin"))
+    if site is None:
+        raise Refused("foreign_origin", "the Origin is not one of a configured source", status=403)
+    await answer(send, 204, [*site.cors, *_PREFLIGHT])
+
+
+async def _healthz(scope: Scope, receive: Receive, send: Send) -> None:
+    """200 while the event loop lives."""
+    await _json(send, 200, {"status": "ok"})
+
+
+async def _readyz(scope: Scope, receive: Receive, send: Send, state: State) -> None:
+    """200 when an event can be made durable now, else 503 with the failing checks."""
+    checks = {"store": "ok", "process": "stopping" if state.stopping() else "ok"}
+    try:
+        await state.store.check()
+    except StoreBusy as busy:
+        checks["store"] = busy.message
+    ready = all(verdict == "ok" for verdict in checks.values())
+    await _json(
+        send, 200 if ready else 503, {"status": "ok" if ready else "down", "checks": checks}
+    )
+
+
+async def _json(send: Send, status: int, content: object) -> None:
+    headers: list[Header] = [
+        (b"content-type", b"application/json"),
+        (b"cache-control", b"no-store"),
+    ]
+    await answer(send, status, headers, msgspec.json.encode(content))

@@ -1,0 +1,53 @@
+"""`POST /e`: the tag's batches. The hot path: nothing here is done that need not be."""
+
+import msgspec
+
+from edgeproxy.errors import BadBatch, Forbidden
+from edgeproxy.intake import tag
+from edgeproxy.public.accept import Accepted, accept
+from edgeproxy.public.ask import Ask, read_ask
+from edgeproxy.public.state import State
+from edgeproxy.registry import Site
+from edgeproxy.web.asgi import Header, Receive, Scope, Send, answer, read_body
+
+BODY_BYTES = 64 * 1024
+
+_JSON = msgspec.json.Encoder()
+_FIXED: tuple[Header, ...] = (
+    (b"content-type", b"application/json"),
+    (b"cache-control", b"no-store"),
+)
+
+
+async def collect(scope: Scope, receive: Receive, send: Send, state: State) -> None:
+    """Store a batch, and answer only when it is durable.
+
+    202  what became of each event; cookies are refreshed
+    400  no batch    403  foreign origin    413  too large    415  compressed
+    422  no event was usable
+    503  durability cannot be promised now; the tag keeps the batch and comes back
+    """
+    ask = read_ask(scope, state.proxies)
+    site = admitted(ask, state)
+    body = await read_body(receive, BODY_BYTES, ask.content_length)
+    accepted = await accept(tag.parse(body), ask, site, state)
+    await answer(send, accepted.status, _headers(site, accepted), _JSON.encode(accepted.answer))
+
+
+def admitted(ask: Ask, state: State) -> Site:
+    """The site that may post, before anything is read or created.
+
+    Raises:
+        BadBatch: 415, browsers do not compress; nothing is inflated.
+        Forbidden: The origin is missing, `null` or of no source.
+    """
+    site = state.registry.by_origin(ask.origin)
+    if site is None:
+        raise Forbidden("foreign_origin", "the Origin is not one of a configured source")
+    if ask.content_encoding not in (b"", b"identity"):
+        raise BadBatch("compressed", "send the batch without Content-Encoding", status=415)
+    return site
+
+
+def _headers(site: Site, accepted: Accepted) -> list[Header]:
+    return [*_FIXED, *site.cors, *((b"set-cookie", line) for line in accepted.cookies)]

@@ -1,0 +1,102 @@
+"""Who asks, what they allow, and which cookies the answer carries: the same for every shape."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from edgeproxy.consent import Decision, decide
+from edgeproxy.cookies import CookieSite, parse
+from edgeproxy.identity import (
+    Visitor,
+    cookie_site,
+    cookies_for,
+    expire_lines,
+    optout_line,
+    recognise,
+)
+from edgeproxy.public.ask import Ask
+from edgeproxy.public.state import State
+from edgeproxy.registry import Site
+
+
+class Contact(msgspec.Struct, frozen=True, kw_only=True):
+    """One request of one visitor: who it is, what is allowed, where cookies go."""
+
+    visitor: Visitor
+    decision: Decision
+    cookie_site: CookieSite
+    now_s: int
+
+
+def meet(
+    ask: Ask,
+    site: Site,
+    state: State,
+    *,
+    consent: object,
+    click_id: object = None,
+    page_url: str = "",
+    referrer: str = "",
+    properties: Sequence[Mapping[str, object]] = (),
+) -> Contact:
+    """Recognise the visitor and weigh the consent of one request."""
+    now_s = state.now_ms() // 1000
+    place = cookie_site(
+        ask.host, scheme="https" if ask.secure or site.https else "http", source=site.source
+    )
+    visitor = recognise(
+        parse(ask.cookies),
+        source=site.source,
+        site=place,
+        signer=state.signer,
+        now_s=now_s,
+        new_scid=state.new_id,
+        batch_click_id=click_id,
+        page_url=page_url,
+        referrer_url=referrer,
+        properties=properties,
+    )
+    decision = decide(
+        site.source.consent,
+        gpc=ask.gpc,
+        optout=visitor.optout,
+        batch=consent,
+        recorded=visitor.consent,
+    )
+    return Contact(visitor=visitor, decision=decision, cookie_site=place, now_s=now_s)
+
+
+def cookies_of(contact: Contact, site: Site, state: State) -> list[bytes]:
+    """The cookies of an answer: kept and refreshed with consent, expired after a refusal."""
+    decision, place = contact.decision, contact.cookie_site
+    if decision.withdraw:
+        return [*expire_lines(place), optout_line(place)]
+    if decision.reason == "gpc":
+        return expire_lines(place)
+    if decision.reason:
+        return []
+    return cookies_for(
+        contact.visitor,
+        site=place,
+        source=site.source,
+        signer=state.signer,
+        now_s=contact.now_s,
+        consent=decision.record,
+    )
+
+
+async def withdraw(contact: Contact, site: Site, state: State) -> None:
+    """Cancel what is queued of a visitor who now refuses."""
+    if contact.decision.withdraw and not contact.visitor.minted:
+        await state.store.recall(visitor_name(state, site.source.id, contact.visitor.scid))
+
+
+def visitor_name(state: State, source: str, scid: str) -> bytes:
+    """16 bytes that name a visitor of a source in the store, under a key that never changes.
+
+    Keyed BLAKE2b is a MAC like HMAC-SHA-256, but does not let go of the interpreter's lock, which
+    another thread would take for longer than the digest takes.
+    """
+    text = f"{source}\0{scid}".encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(text, key=state.visitor_key, digest_size=16).digest()

@@ -1,0 +1,48 @@
+"""What the public listener works with, put together once by the runtime."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from edgeproxy.addresses import TrustedProxies
+from edgeproxy.cookies import MasterSigner
+from edgeproxy.registry import Registry
+from edgeproxy.store.base import Store
+from edgeproxy.trace import Watch
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """The parts and the outside world of the public listener.
+
+    Attributes:
+        registry: Current sources and integrations.
+        store: Where events become durable.
+        signer: Of the master cookie.
+        seal: Encrypts extras for the store.
+        proxies: Whose forwarded headers count.
+        visitor_key: Names visitors in the store.
+        trace_key: Names addresses and user agents in traces and logs.
+        now_ms: The wall clock, Unix ms.
+        new_id: Mints event ids and `_scid` values, UUID version 4.
+        wake: Tells delivery that an integration has new rows.
+        log: Writes one structured line: an event name and fields.
+        watch: Told of every step, or None.
+        tally: What became of events, by "accepted", "duplicates", "rejected", "dropped.<reason>".
+        stopping: Whether the process is about to end; then it is not ready.
+    """
+
+    registry: Registry
+    store: Store
+    signer: MasterSigner
+    seal: Callable[[bytes], bytes]
+    proxies: TrustedProxies
+    visitor_key: bytes
+    trace_key: bytes
+    now_ms: Callable[[], int]
+    new_id: Callable[[], str]
+    wake: Callable[[str], None]
+    log: Callable[..., None]
+    stopping: Callable[[], bool]
+    watch: Watch | None = None
+    tally: Counter[str] = field(default_factory=Counter)
