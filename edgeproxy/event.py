@@ -12,7 +12,7 @@ import msgspec
 Channel = Literal["WEB", "MOBILE_APP", "OFFLINE"]
 
 
-class Person(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Person(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """Who it was, as SHA-256 hex digests by Snap's normalisation; "" is unknown.
 
     Two digests of the city, because v2 keeps inner blanks and v3 does not.
@@ -32,7 +32,7 @@ class Person(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     idfv_sha256: str = ""
 
 
-class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Line(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """One line of a cart or an order. `id` is "" when the caller gave none."""
 
     id: str = ""
@@ -41,7 +41,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     brand: str = ""
 
 
-class Goods(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Goods(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """What it was about. Money is exact; `currency` is ISO 4217 in upper case or ""."""
 
     price: Decimal | None = None
@@ -59,7 +59,7 @@ class Goods(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     travel: dict[str, str] = {}
 
 
-class Device(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Device(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """What the user agent says about the device; family names only, never the raw text."""
 
     model: str = ""
@@ -68,7 +68,7 @@ class Device(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     browser: str = ""
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """One thing that happened, for one integration, before it knows any wire version.
 
     Times in Unix ms. `id` is the dedup id on the wire. `name` is Snap's event name. `privacy` is
@@ -94,7 +94,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     agent_hmac: str = ""
 
 
-class Sealed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Sealed(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """What only the wire may see; lies encrypted beside the event and dies when it is settled.
 
     `bound_to` is the row's integration and visitor (or key), compared at opening.

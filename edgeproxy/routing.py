@@ -11,14 +11,14 @@ from edgeproxy.sites import Integration
 from edgeproxy.store.base import Entry
 
 
-class Target(msgspec.Struct, frozen=True, kw_only=True):
+class Target(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """An integration ready for routing: `own` is its event table with folded names."""
 
     integration: Integration
     own: Mapping[str, tuple[str, ...]]
 
 
-class Choice(msgspec.Struct, frozen=True):
+class Choice(msgspec.Struct, frozen=True, gc=False):
     """One row to be: this integration, this Snap name, the n-th of its name (from 1), and why."""
 
     target: Target
@@ -27,14 +27,14 @@ class Choice(msgspec.Struct, frozen=True):
     rule: str
 
 
-class Plan(msgspec.Struct, frozen=True):
+class Plan(msgspec.Struct, frozen=True, gc=False):
     """Where one event goes; `reason` says why nowhere: unmapped, internal or no_consent."""
 
     choices: tuple[Choice, ...]
     reason: str = ""
 
 
-class Extras(msgspec.Struct, frozen=True, kw_only=True):
+class Extras(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The raw values that a wire may want, for sealing. Lives for one request."""
 
     user_agent: str = ""

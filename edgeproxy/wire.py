@@ -7,7 +7,7 @@ import msgspec
 Endpoint = Literal["live", "validate"]
 
 
-class WireEvent(msgspec.Struct, frozen=True, kw_only=True):
+class WireEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One event as Snap shall see it.
 
     `fields` is the JSON object without empty fields. `low_match` marks an event that has none of
@@ -21,7 +21,7 @@ class WireEvent(msgspec.Struct, frozen=True, kw_only=True):
     target: str = ""
 
 
-class WireRequest(msgspec.Struct, frozen=True, kw_only=True):
+class WireRequest(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One HTTP request to Snap, without the token: the transport puts it in.
 
     `path` begins with "/" and has no query. `token_in` says where the token goes.
@@ -33,7 +33,7 @@ class WireRequest(msgspec.Struct, frozen=True, kw_only=True):
     events: int
 
 
-class WireResponse(msgspec.Struct, frozen=True, kw_only=True):
+class WireResponse(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What came back: an HTTP answer (`status`, `body`), or `fault` when there was none.
 
     `fault` is one of timeout, refused, tls, dns, reset, protocol, too_long. `retry_after` is the

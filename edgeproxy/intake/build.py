@@ -30,7 +30,7 @@ SKEW_FLOOR_MS = 5_000
 ID_NAMES = ("event_id", "client_dedup_id", "client_deduplication_id")
 
 
-class Scene(msgspec.Struct, frozen=True, kw_only=True):
+class Scene(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What the events of one request share.
 
     `page_url` is already cleaned. `click_id` is the visitor's; `own_clicks` says that an event's

@@ -40,7 +40,7 @@ Source: Snap's pixel and Conversions API, Segment's traits, GA4's user-provided 
 """
 
 
-class Known(msgspec.Struct, frozen=True, kw_only=True):
+class Known(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The digests, and the two device ids that one wire version wants raw (sealed from here on)."""
 
     person: Person = _NOBODY

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 
-class RawEvent(msgspec.Struct, frozen=True, kw_only=True):
+class RawEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One event as the caller wrote it. `time` is anything; `call` is "track" or "page"."""
 
     index: int
@@ -22,7 +22,7 @@ class RawEvent(msgspec.Struct, frozen=True, kw_only=True):
     test: bool = False
 
 
-class Rejected(msgspec.Struct, frozen=True):
+class Rejected(msgspec.Struct, frozen=True, gc=False):
     """One event of a batch that is refused, and why; the others go on."""
 
     index: int
@@ -30,7 +30,7 @@ class Rejected(msgspec.Struct, frozen=True):
     reason: str
 
 
-class RawBatch(msgspec.Struct, frozen=True, kw_only=True):
+class RawBatch(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A batch: what is common to its events, the readable ones, and the refused ones."""
 
     events: tuple[RawEvent, ...]

@@ -19,14 +19,14 @@ URL_CHARS = 8192
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-class Page(msgspec.Struct, frozen=True):
+class Page(msgspec.Struct, frozen=True, gc=False):
     """Where it happened: the page's address and where the visitor came from."""
 
     url: str | None = None
     referrer: str | None = None
 
 
-class Batch(msgspec.Struct, frozen=True, kw_only=True):
+class Batch(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What the tag posts. Times in Unix ms. Unknown fields are ignored."""
 
     events: list[msgspec.Raw]
@@ -40,7 +40,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     test_mode: bool = False
 
 
-class TagEvent(msgspec.Struct, frozen=True, kw_only=True):
+class TagEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One event of the batch; only the name is required."""
 
     name: str

@@ -30,7 +30,7 @@ _NOBODY = Person()
 _SEAL = msgspec.json.Encoder()
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class Answer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What became of a batch's events. `dropped` names only reasons that occurred."""
 
     accepted: int
@@ -39,7 +39,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     rejected: tuple[Rejected, ...]
 
 
-class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+class Accepted(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The answer and the `Set-Cookie` values that go with it."""
 
     answer: Answer

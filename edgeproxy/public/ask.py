@@ -6,7 +6,7 @@ from edgeproxy.addresses import TrustedProxies
 from edgeproxy.web.asgi import Scope
 
 
-class Ask(msgspec.Struct, frozen=True, kw_only=True):
+class Ask(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The facts of one request.
 
     `address` is the visitor's canonical address, "" for none. `cookies` are the raw header lines.

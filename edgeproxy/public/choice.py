@@ -10,7 +10,7 @@ from edgeproxy.public.collect import BODY_BYTES, admitted
 from edgeproxy.public.contact import cookies_of, meet, withdraw
 from edgeproxy.public.state import State
 from edgeproxy.useragent import read_agent
-from edgeproxy.web.asgi import Header, Receive, Scope, Send, answer, read_body
+from edgeproxy.web.asgi import Header, Receive, Scope, Send, read_body, reply
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -64,7 +64,7 @@ async def choose(scope: Scope, receive: Receive, send: Send, state: State) -> No
     robot = ask.speculative or read_agent(ask.user_agent).bot
     lines = [] if robot else cookies_of(contact, site, state)
     headers: list[Header] = [(b"cache-control", b"no-store"), *site.cors]
-    await answer(send, 204, [*headers, *((b"set-cookie", line) for line in lines)])
+    await reply(scope, send, 204, [*headers, *((b"set-cookie", line) for line in lines)])
 
 
 def _read(body: bytes) -> Choice:

@@ -8,7 +8,7 @@ from edgeproxy.public.accept import Accepted, accept
 from edgeproxy.public.ask import Ask, read_ask
 from edgeproxy.public.state import State
 from edgeproxy.registry import Site
-from edgeproxy.web.asgi import Header, Receive, Scope, Send, answer, read_body
+from edgeproxy.web.asgi import Header, Receive, Scope, Send, read_body, reply
 
 BODY_BYTES = 64 * 1024
 
@@ -29,9 +29,10 @@ async def collect(scope: Scope, receive: Receive, send: Send, state: State) -> N
     """
     ask = read_ask(scope, state.proxies)
     site = admitted(ask, state)
-    body = await read_body(receive, BODY_BYTES, ask.content_length)
-    accepted = await accept(tag.parse(body), ask, site, state)
-    await answer(send, accepted.status, _headers(site, accepted), _JSON.encode(accepted.answer))
+    batch = tag.parse(await read_body(receive, BODY_BYTES, ask.content_length))
+    accepted = await accept(batch, ask, site, state)
+    body = _JSON.encode(accepted.answer)
+    await reply(scope, send, accepted.status, _headers(site, accepted), body)
 
 
 def admitted(ask: Ask, state: State) -> Site:

@@ -20,7 +20,7 @@ from edgeproxy.public.state import State
 from edgeproxy.registry import Site
 
 
-class Contact(msgspec.Struct, frozen=True, kw_only=True):
+class Contact(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One request of one visitor: who it is, what is allowed, where cookies go."""
 
     visitor: Visitor

@@ -1,6 +1,6 @@
 """`GET /s.js` and its twin with the hash in the name: the tag, from memory."""
 
-from edgeproxy.web.asgi import Header, Scope, Send, answer
+from edgeproxy.web.asgi import Header, Scope, Send, answer, reply
 from edgeproxy.web.assets import Asset
 
 
@@ -47,4 +47,4 @@ class TagFile:
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             await send({"type": "http.response.body", "body": b""})
             return
-        await answer(send, 200, headers, body)
+        await reply(scope, send, 200, headers, body)

@@ -29,7 +29,7 @@ IDENTITY_S = 395 * 86400
 """How long the digests of a visitor are kept after they were last used."""
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class Entry(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One row to be: one event for one integration.
 
     Attributes:
@@ -54,7 +54,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     expires_ms: int
 
 
-class Binding(msgspec.Struct, frozen=True, kw_only=True):
+class Binding(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What is now known of a visitor: a flat JSON object of texts, merged over what was known.
 
     With `forget`, what was known is deleted first (`traits` may then be b"{}").
@@ -65,7 +65,7 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True):
     forget: bool = False
 
 
-class Item(msgspec.Struct, frozen=True):
+class Item(msgspec.Struct, frozen=True, gc=False):
     """One event as the store sees it: its rows, and perhaps a change of the visitor's identity.
 
     The binding takes effect before the item's own rows: they, and every later row of the visitor,
@@ -83,7 +83,7 @@ class Fate(Enum):
     DUPLICATE = "duplicate"
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
+class Row(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One row handed out by `claim`. `attempt` counts from 1. `known` is b"" or traits."""
 
     id: int
@@ -109,7 +109,7 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.rows)
 
 
-class Retry(msgspec.Struct, frozen=True, kw_only=True):
+class Retry(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Put a row back. `counted=False` gives the attempt back (429, shutdown)."""
 
     id: int
@@ -118,7 +118,7 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
     counted: bool = True
 
 
-class Dead(msgspec.Struct, frozen=True, kw_only=True):
+class Dead(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Make a row a dead letter. `reason` is of `DEAD_REASONS`, `detail` is for people."""
 
     id: int

@@ -33,8 +33,10 @@ async def read_body(receive: Receive, limit: int, declared: bytes | None) -> byt
         BadBatch: 413, the body is longer than `limit`.
         Gone: The caller left.
     """
-    if declared is not None and declared.isdigit() and int(declared) > limit:
-        raise _too_large(limit)
+    if declared is not None and declared.isdigit():
+        digits = declared.lstrip(b"0")
+        if len(digits) > 9 or int(digits or b"0") > limit:  # int() refuses thousands of digits
+            raise _too_large(limit)
     message = await receive()
     body: bytes = message.get("body", b"")
     if not message.get("more_body", False) and message["type"] == "http.request":
@@ -67,3 +69,16 @@ async def answer(send: Send, status: int, headers: Sequence[Header], body: bytes
         complete.append((b"content-length", b"%d" % len(body)))
     await send({"type": "http.response.start", "status": status, "headers": complete})
     await send({"type": "http.response.body", "body": body})
+
+
+AT_ONCE = "edgeproxy.at_once"
+"""Where a scope offers `(status, headers, body) -> bool`: write a whole answer, if you can now."""
+
+
+async def reply(
+    scope: Scope, send: Send, status: int, headers: Sequence[Header], body: bytes = b""
+) -> None:
+    """`answer` with one write instead of two, where the server offers it; not for HEAD."""
+    at_once = scope.get(AT_ONCE)
+    if at_once is None or not at_once(status, headers, body):
+        await answer(send, status, headers, body)

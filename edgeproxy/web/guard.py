@@ -4,13 +4,18 @@ A front server such as nginx has these too; the proxy must not fall when it is r
 Time is looked at once a second for all connections (`overdue`), not by a timer for each request.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from edgeproxy.errors import Refused
-from edgeproxy.web.asgi import App, Receive, Scope, Send, answer
+from edgeproxy.web.asgi import AT_ONCE, App, Header, Receive, Scope, Send, answer
 from edgeproxy.web.problem import problem
 
 HEAD_BYTES = 16 * 1024
@@ -68,6 +73,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self._enter("body")
         if fault is None:
             super().on_headers_complete()
+            scope: dict[str, Any] = self.scope  # type: ignore[assignment]  # one key more
+            scope[AT_ONCE] = partial(_write_at_once, self.cycle)
             return
         app, self.app = self.app, fault
         super().on_headers_complete()
@@ -119,6 +126,35 @@ class GuardedProtocol(HttpToolsProtocol):
         head += [b"content-length: %d" % len(body), b"connection: close", b"", body]
         self.transport.write(b"\r\n".join(head))
         self.transport.close()
+
+
+def _write_at_once(
+    cycle: RequestResponseCycle, status: int, headers: Sequence[Header], body: bytes
+) -> bool:
+    """Write head and body with one call, as `RequestResponseCycle.send` does it with two.
+
+    False leaves the answer to `send`: when the caller reads too slowly, or when a header is not
+    one line, which `send` reports.
+    """
+    if cycle.response_started or cycle.flow.write_paused:
+        return False
+    lines = [name + b": " + value for name, value in (*cycle.default_headers, *headers)]
+    if body or status not in (204, 304):
+        lines.append(b"content-length: %d" % len(body))
+    if not cycle.keep_alive:
+        lines.append(b"connection: close")
+    head = b"\r\n".join(lines)
+    if head.count(b"\n") != len(lines) - 1:
+        return False
+    if not cycle.disconnected:
+        cycle.transport.write(b"%b%b\r\n\r\n%b" % (STATUS_LINE[status], head, body))
+    cycle.response_started = cycle.response_complete = True
+    cycle.waiting_for_100_continue = False
+    cycle.message_event.set()
+    if not cycle.keep_alive:
+        cycle.transport.close()
+    cycle.on_response()
+    return True
 
 
 def hang_up_overdue(connections: Iterable[object], now_s: float) -> int:
