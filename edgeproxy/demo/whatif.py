@@ -1,0 +1,103 @@
+"""Small experiments for the live page: what becomes of events that a shop does not expect.
+
+Each is a visitor of its own without a browser, through the same shop, proxy and sandbox.
+"""
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from edgeproxy.demo import goods
+from edgeproxy.demo.parts import Stage
+from edgeproxy.demo.visitor import PAGE, Happening, Visitor
+
+_ROBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
+_OUTAGE = 2
+"""Answers of 503; the quick retries at 0.5 and 1 s come after them."""
+
+
+class Experiment(msgspec.Struct, frozen=True, kw_only=True):
+    """One button: its text, what to look for, and what it does."""
+
+    label: str
+    expect: str
+    run: Callable[[Stage], Awaitable[None]]
+
+
+async def play(name: str, stage: Stage) -> None:
+    """Run one of `EXPERIMENTS`; raises KeyError for another name, Failed when the shop fails."""
+    await EXPERIMENTS[name].run(stage)
+
+
+async def _no_consent(stage: Stage) -> None:
+    visitor = stage.visitor()
+    await visitor.open("/landing")
+    await visitor.tell(PAGE)
+
+
+async def _gpc(stage: Stage) -> None:
+    await _agreeing(stage.visitor(extra={"sec-gpc": "1"}), PAGE)
+
+
+async def _robot(stage: Stage) -> None:
+    await _agreeing(stage.visitor(agent=_ROBOT), PAGE)
+
+
+async def _unmapped(stage: Stage) -> None:
+    await _agreeing(stage.visitor(), Happening(name="Quiz Finished", properties={"score": 7}))
+
+
+async def _twice(stage: Stage) -> None:
+    """The same order from two requests, as a reload of a thank-you page makes it."""
+    cart = (goods.Row(product=goods.PRODUCTS[3], quantity=1),)
+    properties = goods.cart_properties(cart, f"TW-{stage.new_id()[:8].upper()}")
+    order = Happening(name="Order Completed", id=stage.new_id(), properties=properties)
+    visitor = stage.visitor()
+    await _agreeing(visitor, order)
+    await visitor.tell(order)
+
+
+async def _outage(stage: Stage) -> None:
+    stage.sandbox.answer_with(status=503, times=_OUTAGE)
+    await _agreeing(stage.visitor(), PAGE)
+
+
+async def _agreeing(visitor: Visitor, *events: Happening) -> None:
+    await visitor.open("/landing")
+    await visitor.choose(ad=True)
+    await visitor.tell(*events)
+
+
+EXPERIMENTS: dict[str, Experiment] = {
+    "no-consent": Experiment(
+        label="Nobody agreed",
+        expect="A visitor who has not chosen yet: the event is dropped.",
+        run=_no_consent,
+    ),
+    "gpc": Experiment(
+        label="Privacy signal",
+        expect="A browser with Global Privacy Control: dropped, even after a yes.",
+        run=_gpc,
+    ),
+    "robot": Experiment(
+        label="A robot",
+        expect="A crawler looks at the page: dropped.",
+        run=_robot,
+    ),
+    "unmapped": Experiment(
+        label="Unknown event",
+        expect="“Quiz Finished” is nothing Snap knows: dropped.",
+        run=_unmapped,
+    ),
+    "twice": Experiment(
+        label="Order sent twice",
+        expect="One order from two requests: Snap gets it once.",
+        run=_twice,
+    ),
+    "outage": Experiment(
+        label="Snap is down",
+        expect="Snap answers 503 twice: the event waits on disk and arrives.",
+        run=_outage,
+    ),
+}
+"""Name → experiment, in the order of the buttons."""

@@ -1,0 +1,103 @@
+"""A real Chromium and a running demo, for the tests and for the README's pictures."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, sync_playwright
+
+ROOT = Path(__file__).parent.parent.parent
+CHROMIUM = shutil.which("chromium")
+AGENT = (
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/140.0.0.0 Safari/537.36"
+)
+"""Headless names itself, and is taken for the robot that it is."""
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A headless browser that talks to this machine only and calls itself an ordinary one."""
+    arguments = [
+        "--no-sandbox",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--no-first-run",
+        # Not Playwright's own setting: requests that outlive their page would lose it.
+        f"--user-agent={AGENT}",
+    ]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield browser
+        browser.close()
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A running demo: the shop's address and our Snap's."""
+
+    shop: str
+    snap: str
+
+    @property
+    def received(self) -> list[dict[str, Any]]:
+        """What Snap got and would count, oldest first."""
+        seen = _json(f"{self.snap}/_sandbox/received")["events"]
+        return [
+            each["event"]
+            for each in seen
+            if each["verdict"] == "accepted" and not each["duplicate"]
+        ]
+
+    @property
+    def live(self) -> dict[str, Any]:
+        """The live page as data."""
+        found: dict[str, Any] = _json(f"{self.shop}/live.json")
+        return found
+
+    @property
+    def fates(self) -> list[tuple[str, str]]:
+        """(name as the page called it, fate) of each event, oldest first."""
+        return [
+            (each["card"]["called"], each["card"]["fate"]) for each in self.live["events"][::-1]
+        ]
+
+
+@contextmanager
+def running_demo() -> Iterator[Demo]:
+    """`edgeproxy demo` in a process of its own on free ports."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "edgeproxy", "demo", "--port", "0"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        told = ""
+        for line in process.stdout:
+            told += line
+            if "Ctrl-C" in line:
+                break
+        found = dict(re.findall(r"^ +(shop|snap) +(http://\S+) ", told, re.MULTILINE))
+        # Its lines go on; nobody reads them, and a pipe takes 64 KiB.
+        yield Demo(found["shop"], found["snap"])
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+def _json(url: str) -> Any:
+    with urllib.request.urlopen(url.replace("localhost", "127.0.0.1"), timeout=10) as answer:  # noqa: S310
+        return json.load(answer)
