@@ -10,6 +10,7 @@ import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -95,6 +96,8 @@ class Outbound:
                 keepalive_expiry=_KEEP_IDLE_S,
             ),
             headers={"User-Agent": f"edgeproxy/{__version__}", "Accept": "*/*"},
+            # A jar that takes nothing: a cookie of one answer must not go out with another request.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
         )
 
     async def request(

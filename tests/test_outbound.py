@@ -223,6 +223,16 @@ async def test_a_compressed_answer_is_not_unfolded() -> None:
     assert answer.body == box
 
 
+async def test_cookies_of_an_answer_are_not_kept() -> None:
+    heard: list[bytes] = []
+    answer = b"HTTP/1.1 200 OK\r\nSet-Cookie: who=first; Path=/\r\nContent-Length: 0\r\n\r\n"
+    async with peer(says(answer), heard=heard) as port, client() as outbound:
+        for _ in range(2):
+            await outbound.request("GET", f"http://127.0.0.1:{port}/")
+    assert len(heard) == 2
+    assert not any(b"who=first" in head for head in heard)
+
+
 async def test_a_redirect_is_an_answer_and_not_followed() -> None:
     visits: list[bytes] = []
     async with client() as outbound, peer(says(_OK), heard=visits) as elsewhere:
