@@ -86,7 +86,9 @@ def plan(
 
 
 def _wanted(integration: Integration, pixels: Sequence[str] | None) -> bool:
-    return pixels is None or integration.pixel_id in pixels or integration.snap_app_id in pixels
+    if pixels is None:
+        return True
+    return any(own and own in pixels for own in (integration.pixel_id, integration.snap_app_id))
 
 
 def entry(

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 
 import msgspec
 
-DEADLINE_S = 20.0
+DEADLINE_S = 5.0
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):

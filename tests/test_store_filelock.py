@@ -1,12 +1,16 @@
 """The lock between processes: exclusive, patient to a limit, fair to who waits."""
 
+import subprocess
+import sys
 import threading
-import time
+from functools import partial
+from mmap import mmap
 from pathlib import Path
 
 import pytest
 
 from edgeproxy.store.filelock import FileLock
+from tests.until import until
 
 
 def test_one_holds_it_and_another_gives_up_in_time(tmp_path: Path) -> None:
@@ -34,30 +38,52 @@ def test_whoever_waits_behind_a_waiter_gives_up_in_time_too(tmp_path: Path) -> N
         lock.close()
 
 
-def test_one_that_never_rests_does_not_starve_the_others(tmp_path: Path) -> None:
-    busy, other = FileLock(tmp_path / "lock"), FileLock(tmp_path / "lock")
-    turns, stop = [0], threading.Event()
+NEVER_REST = """
+import sys, time
+from mmap import mmap
+from pathlib import Path
+from edgeproxy.store.filelock import FileLock
+lock = FileLock(Path(sys.argv[1]))
+with open(sys.argv[2], "r+b") as file:
+    board = mmap(file.fileno(), 16)
+turns = 0
+while not board[0]:
+    assert lock.acquire(5)
+    time.sleep(0.0005)  # a commit
+    turns += 1
+    board[8:16] = turns.to_bytes(8, "big")
+    lock.release()
+"""
 
-    def never_rest() -> None:
-        while not stop.is_set():
-            assert busy.acquire(5)
-            time.sleep(0.000_5)  # a commit
-            turns[0] += 1
-            busy.release()
 
-    thread = threading.Thread(target=never_rest)
-    thread.start()
+def test_a_process_that_never_rests_does_not_starve_the_others(tmp_path: Path) -> None:
+    (tmp_path / "board").write_bytes(bytes(16))
+    with (tmp_path / "board").open("r+b") as file:
+        board = mmap(file.fileno(), 16)
+
+    def turns() -> int:
+        return int.from_bytes(board[8:16], "big")
+
+    def went_on(since: int) -> bool:
+        return turns() > since
+
+    paths = [str(tmp_path / "lock"), str(tmp_path / "board")]
+    child = subprocess.Popen([sys.executable, "-c", NEVER_REST, *paths])
+    until(turns, "the other process writes")
+    lock = FileLock(tmp_path / "lock")
     waited = []
-    for _ in range(30):
-        before = turns[0]
-        assert other.acquire(5)
-        waited.append(turns[0] - before)
-        other.release()
-    stop.set()
-    thread.join()
-    busy.close()
-    other.close()
-    assert sorted(waited)[len(waited) // 2] <= 5
+    for _ in range(20):
+        before = turns()
+        until(partial(went_on, before), "the other process goes on")
+        before = turns()
+        assert lock.acquire(20)
+        waited.append(turns() - before)
+        lock.release()
+    board[0] = 1
+    assert child.wait(20) == 0
+    board.close()
+    lock.close()
+    assert sorted(waited)[len(waited) // 2] <= 3
 
 
 def test_a_place_that_cannot_be_written_is_an_os_error(tmp_path: Path) -> None:

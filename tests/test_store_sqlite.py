@@ -14,7 +14,7 @@ import pytest
 
 from edgeproxy.errors import StoreBusy
 from edgeproxy.store import sqlite_append, sqlite_gate, sqlite_lease, sqlite_upkeep
-from edgeproxy.store.base import Binding, Gate, Item
+from edgeproxy.store.base import SEEN_S, Binding, Gate, Item
 from edgeproxy.store.space import Limits
 from edgeproxy.store.sqlite import SqliteStore
 from edgeproxy.store.sqlite_file import open_files
@@ -178,9 +178,21 @@ class TestFile:
     async def test_nothing_but_the_store_is_left_after_closing(self, place: Place) -> None:
         store = await place.open()
         await some(store, 5)
+        await store.stats()
         await store.close()
         names = ["edge.db", "edge.db.id", "edge.db.lock", "edge.db.lock.turn"]
         assert sorted(os.listdir(place.path.parent)) == names
+
+
+async def test_a_sweep_that_met_its_limit_goes_on_where_it_was(tmp_path: Path) -> None:
+    clock = Clock()
+    store = await SqliteStore.open(str(tmp_path / "edge.db"), now_ms=clock)
+    await put(store, *[entry(f"a{n}") for n in range(10, 22)])
+    clock.pass_s(SEEN_S / 2)
+    await put(store, *[entry(f"b{n}") for n in range(10, 30)])
+    clock.pass_s(SEEN_S * 0.75)
+    assert [await store.sweep(limit=2) for _ in range(9)] == [2, 2, 2, 2, 2, 2, 0, 0, 0]
+    await store.close()
 
 
 class Cost:

@@ -185,6 +185,8 @@ class TestNetwork:
         "33 22 0:44 / /mnt/win rw - cifs //nas/win rw\n"
         "34 22 0:45 / /both rw - cifs //nas/win rw\n"
         "35 34 0:46 / /both rw - ext4 /dev/vdc rw\n"
+        "36 22 0:47 / /over/net rw - nfs4 nas:/srv rw\n"
+        "37 22 0:48 / /over rw - ext4 /dev/vdd rw\n"
     )
 
     @pytest.mark.parametrize(
@@ -200,7 +202,14 @@ class TestNetwork:
             refuse_network(Path(path), self.MOUNTS)
 
     @pytest.mark.parametrize(
-        "path", ["/var/edge.db", "/srv/local disk/edge.db", "/srvx/edge.db", "/both/edge.db"]
+        "path",
+        [
+            "/var/edge.db",
+            "/srv/local disk/edge.db",
+            "/srvx/edge.db",
+            "/both/edge.db",
+            "/over/net/edge.db",
+        ],
     )
     def test_a_local_disk_is_not(self, path: str) -> None:
         refuse_network(Path(path), self.MOUNTS)

@@ -212,6 +212,28 @@ class TestFaultOfOne:
         assert await appended == [(Fate.ACCEPTED,)]
         assert bench.commits - before == 2
 
+    async def test_a_refusal_that_is_over_when_a_fault_is_looked_for_is_forgotten(
+        self, bench: Bench
+    ) -> None:
+        calls = []
+
+        def refuse_once(db: apsw.Connection, now_ms: int) -> str:
+            calls.append(1)
+            if len(calls) == 1:
+                raise StoreBusy("store_full", "no")
+            return "yes"
+
+        def bad(db: apsw.Connection, now_ms: int) -> None:
+            raise ValueError("my own fault")
+
+        held = await bench.hold()
+        answer, wrong = bench.writer.book(refuse_once), bench.writer.book(bad)
+        bench.door.set()
+        await held
+        assert await answer == "yes"
+        with pytest.raises(ValueError, match="my own fault"):
+            await wrong
+
     async def test_a_caller_that_left_is_no_fault(self, bench: Bench) -> None:
         held = await bench.hold()
         left, stayed = bench.writer.append(item()), bench.writer.append(item())

@@ -1,6 +1,7 @@
 """From what a caller wrote to the canonical event: times, ids, goods; everything already hashed."""
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ from edgeproxy.event import Channel, Device, Event
 from edgeproxy.intake.goods import read_goods
 from edgeproxy.intake.person import Known
 from edgeproxy.intake.raw import RawEvent, Unacceptable
-from edgeproxy.intake.values import holds_email, time_ms, word
+from edgeproxy.intake.values import holds_email, plain, time_ms, word
 
 DAY_MS = 86_400_000
 MAX_AGE_MS: dict[Channel, int] = {
@@ -104,7 +105,7 @@ def _time(value: object, scene: Scene) -> int:
     if corrected > scene.now_ms + AHEAD_MS:
         return scene.now_ms
     oldest = scene.now_ms - MAX_AGE_MS[scene.channel]
-    if corrected <= oldest:
+    if corrected < oldest:
         days = MAX_AGE_MS[scene.channel] // DAY_MS
         raise Unacceptable("too_old", f"the event is older than {days} days; Snap refuses it")
     return corrected
@@ -114,7 +115,7 @@ def _id(raw: RawEvent, properties: Mapping[str, Any]) -> str:
     """The caller's id; one that holds an e-mail address is hashed, for ids travel in the clear."""
     text = raw.id
     if not text and properties:
-        text = next((found for name in ID_NAMES if (found := word(properties.get(name)))), "")
+        text = next((found for name in ID_NAMES if (found := plain(properties.get(name)))), "")
     if holds_email(text):
         return hashlib.sha256(text.encode()).hexdigest()
     return text[:256]
@@ -125,11 +126,12 @@ def _limited(properties: Mapping[str, Any]) -> bool:
 
     Source: Snap, Conversions API, `data_use` and `data_processing_options`.
     """
-    given = properties.get("data_use") or properties.get("data_processing_options")
-    if not given:
-        return False
-    asked = given if isinstance(given, list) else [given]
-    return any(isinstance(one, str) and one.strip("[]'\" ").lower() in _LIMITED for one in asked)
+    for name in ("data_use", "data_processing_options"):
+        given = properties.get(name)
+        for one in given if isinstance(given, list) else [given]:
+            if isinstance(one, str) and _LIMITED.search(one):
+                return True
+    return False
 
 
-_LIMITED = ("lmu", "ldu")
+_LIMITED = re.compile(r"\b(lmu|ldu)\b", re.IGNORECASE)

@@ -117,7 +117,7 @@ def _price(properties: Mapping[str, Any], lines: Sequence[Line]) -> Decimal | No
     if given is not None:
         return given
     priced = [line.price * line.quantity for line in lines if line.price is not None]
-    return sum(priced, Decimal(0)) if priced else None
+    return amount(sum(priced, Decimal(0))) if priced else None
 
 
 def _currency(properties: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> str:

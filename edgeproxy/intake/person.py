@@ -3,7 +3,7 @@
 After this module no e-mail, phone number, name or address part exists in the clear.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -67,7 +67,8 @@ def read_person(user: Mapping[str, Any], default_country: str) -> Known:
     phone_country = default_country or own_country
 
     def digest(field: str, hashed: Callable[[object], str]) -> str:
-        return next((found for name in NAMES[field] if (found := hashed(fields.get(name)))), "")
+        given = (value for name in NAMES[field] for value in fields.get(name, ()))
+        return next((found for value in given if (found := hashed(value))), "")
 
     return Known(
         person=Person(
@@ -89,15 +90,15 @@ def read_person(user: Mapping[str, Any], default_country: str) -> Known:
     )
 
 
-def _folded(user: Mapping[str, Any]) -> dict[str, object]:
-    """The fields by folded name, those of the address after the person's own."""
-    fields: dict[str, object] = {}
+def _folded(user: Mapping[str, Any]) -> dict[str, list[object]]:
+    """All values by folded name, the person's own before those of the address."""
+    fields: dict[str, list[object]] = {}
     address = user.get("address")
     if isinstance(address, list):
         address = address[0] if address else None
-    if isinstance(address, dict):
-        fields.update((_fold(name), _single(value)) for name, value in address.items())
-    fields.update((_fold(name), _single(value)) for name, value in user.items())
+    for part in (user, address if isinstance(address, dict) else {}):
+        for name, value in part.items():
+            fields.setdefault(_fold(name), []).append(_single(value))
     return fields
 
 
@@ -113,10 +114,9 @@ def _single(value: object) -> object:
     return value
 
 
-def _country(fields: Mapping[str, object]) -> str:
+def _country(fields: Mapping[str, Sequence[object]]) -> str:
     """The person's country as an upper-case ISO 3166 alpha-2 code, "" when it is none."""
-    for name in NAMES["country"]:
-        value = fields.get(name)
+    for value in (one for name in NAMES["country"] for one in fields.get(name, ())):
         if isinstance(value, str) and len(value.strip()) == 2 and value.strip().isascii():
             return value.strip().upper()
     return ""

@@ -3,6 +3,7 @@
 So one bad event costs only itself.
 """
 
+import re
 from typing import Any
 
 import msgspec
@@ -65,7 +66,7 @@ def parse(body: bytes) -> RawBatch:
         BadBatch: 400 when there is no batch, 413 when it has more than 50 events.
     """
     try:
-        batch = _BATCH.decode(body)
+        batch = _envelope(body)
     except _UNREADABLE as error:
         raise BadBatch("unreadable", f"the body is no batch: {_where(error)}") from None
     if not batch.events:
@@ -77,6 +78,27 @@ def parse(body: bytes) -> RawBatch:
             status=413,
         )
     return _raw_batch(batch)
+
+
+def _envelope(body: bytes) -> Batch:
+    """The batch; half characters, which browsers write for a text cut inside one, are replaced.
+
+    Source: ECMAScript, well-formed JSON.stringify: a lone surrogate becomes its escape.
+    """
+    try:
+        return _BATCH.decode(body)
+    except msgspec.DecodeError:
+        mended = _HALVES.sub(_mend, body)
+        if mended == body:
+            raise
+        return _BATCH.decode(mended)
+
+
+_HALVES = re.compile(rb"\\\\|\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\u[dD][89a-fA-F]..")
+
+
+def _mend(found: re.Match[bytes]) -> bytes:
+    return b"\\ufffd" if len(found.group()) == 6 else found.group()
 
 
 def _raw_batch(batch: Batch) -> RawBatch:

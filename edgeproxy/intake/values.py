@@ -1,5 +1,6 @@
 """Reading loosely typed values: amounts, texts, times. What cannot be read is None or ""."""
 
+import math
 import re
 from datetime import datetime
 from decimal import Decimal
@@ -9,7 +10,7 @@ from edgeproxy.intake.raw import Unacceptable
 LARGEST = Decimal(10**12)
 """An amount beyond this is a mistake, in any currency."""
 
-_PLAIN = re.compile(r"[+-]?\d{1,15}(\.\d{1,15})?")
+_PLAIN = re.compile(r"[+-]?\d{1,15}(\.\d{1,30})?", re.ASCII)
 _EMAIL = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+")
 _DIGITS = re.compile(r"\d{1,19}")
 
@@ -29,10 +30,13 @@ def amount(value: object) -> Decimal | None:
 def _decimal(value: object) -> Decimal | None:
     if isinstance(value, bool):
         return None
+    if isinstance(value, Decimal):
+        return value
     if isinstance(value, int):
         return Decimal(value) if value.bit_length() <= 64 else LARGEST + 1
     if isinstance(value, float):
-        return Decimal(repr(value))  # what the caller wrote, not the binary fraction
+        # What the caller wrote, not the binary fraction.
+        return Decimal(repr(value)) if math.isfinite(value) else None
     if isinstance(value, str) and _PLAIN.fullmatch(value.strip()):
         return Decimal(value.strip())
     return None
@@ -43,9 +47,14 @@ def word(value: object) -> str:
 
     A text that holds an e-mail address is left out: these fields go to Snap as they are.
     """
+    text = plain(value)
+    return "" if holds_email(text) else text
+
+
+def plain(value: object) -> str:
+    """A text or whole number as trimmed text; "" for anything else."""
     if isinstance(value, str):
-        text = value.strip()
-        return "" if "@" in text and _EMAIL.search(text) else text
+        return value.strip()
     if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() <= 64:
         return str(value)
     return ""

@@ -57,13 +57,14 @@ def require_money(event: Event) -> None:
         )
 
 
-def low_match(event: Event, *, address: bool, agent: bool) -> bool:
+def low_match(event: Event, *, address: bool, agent: bool, ad_id: bool) -> bool:
     """Whether Snap's minimum of identifiers is missed; raises when there is none at all.
 
     Args:
         event: What is to be sent.
         address: Whether an IP address goes out in the form that Snap documents.
         agent: Whether a user agent does.
+        ad_id: Whether a mobile ad id does.
 
     Raises:
         CannotMap: `no_identifier`.
@@ -71,7 +72,7 @@ def low_match(event: Event, *, address: bool, agent: bool) -> bool:
     Source: Snap, Conversions API, Parameters page (the minimum set).
     """
     who = event.who
-    if who.email_sha256 or who.phone_sha256 or who.mobile_ad_id_sha256 or (address and agent):
+    if who.email_sha256 or who.phone_sha256 or ad_id or (address and agent):
         return False
     if event.click_id or event.scid:
         return True
@@ -103,7 +104,7 @@ def number(value: Decimal | None) -> Decimal | int | None:
 
 def text(value: Decimal | None) -> str:
     """The shortest plain text of a decimal ("49.99", "5"); "" for None."""
-    return "" if value is None else str(number(value))
+    return "" if value is None else format(value.normalize() + 0, "f")
 
 
 def app_target(integration: Integration) -> str:

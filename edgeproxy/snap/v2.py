@@ -61,7 +61,12 @@ def encode(event: Event, integration: Integration, opened: Sealed | None) -> Wir
     )
     return WireEvent(
         fields=fields,
-        low_match=low_match(event, address=bool(seen.address_sha256), agent=bool(seen.user_agent)),
+        low_match=low_match(
+            event,
+            address=bool(seen.address_sha256),
+            agent=bool(seen.user_agent),
+            ad_id=bool(event.who.mobile_ad_id_sha256),
+        ),
     )
 
 

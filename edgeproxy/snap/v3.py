@@ -53,7 +53,12 @@ def encode(event: Event, integration: Integration, opened: Sealed | None) -> Wir
     )
     return WireEvent(
         fields=fields,
-        low_match=low_match(event, address=bool(seen.address), agent=bool(seen.user_agent)),
+        low_match=low_match(
+            event,
+            address=bool(seen.address),
+            agent=bool(seen.user_agent),
+            ad_id=bool(seen.mobile_ad_id),
+        ),
         target=app_target(integration) if app else integration.pixel_id,
     )
 

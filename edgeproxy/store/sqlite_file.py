@@ -143,7 +143,7 @@ def refuse_network(path: Path, mounts: Iterable[tuple[str, str]]) -> None:
     folder = path.parent.resolve()
     here = ("", "")
     for point, kind in mounts:
-        if folder.is_relative_to(point) and len(point) >= len(here[0]):
+        if folder.is_relative_to(point):
             here = (point, kind)
     if here[1].startswith(_NETWORK):
         raise fault(

@@ -33,11 +33,19 @@ class Asset(msgspec.Struct, frozen=True, kw_only=True):
     def choose(self, accept_encoding: bytes) -> tuple[bytes, bytes]:
         """The content coding ("" for none) and body for an `Accept-Encoding` header."""
         if accept_encoding:
-            offered = accept_encoding.lower()
+            taken = _taken(accept_encoding)
             for coding, body in self.twins.items():
-                if coding in offered and coding + b";q=0" not in offered.replace(b" ", b""):
+                if coding in taken:
                     return coding, body
         return b"", self.body
+
+
+def _taken(accept_encoding: bytes) -> set[bytes]:
+    """The codings that a header names, without those of quality 0. Source: RFC 9110, 12.5.3."""
+    parts = [part.partition(b";") for part in accept_encoding.lower().split(b",")]
+    return {
+        name.strip() for name, _, quality in parts if quality.strip().strip(b"q=0. ") or not quality
+    }
 
 
 def static_folder() -> Path:

@@ -40,15 +40,23 @@ def _refusing(refused: Refused) -> App:
 
 _REFUSE_SIZE = _refusing(_TOO_LARGE)
 _REFUSE_HOST = _refusing(_BAD_HOST)
+_REFUSE = _refusing(_BAD_REQUEST)
+_BODY = (b"content-length", b"transfer-encoding")
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """One connection. `_phase` is what it waits for, `_since_s` since when (loop time)."""
+    """One connection. `_phase` is what it waits for, `_since_s` since when (loop time).
+
+    A request for an upgrade is answered as what it is; one with a body is refused.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._phase = "head"
         self._head_bytes = 0
+        self._chunk_bytes = 0
+        self._exact = False
+        self._closed = False
         self._since_s = self.loop.time()
 
     def connection_made(self, transport: Any) -> None:
@@ -59,13 +67,30 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Count what belongs to a header that is not complete yet."""
-        if self._phase == "idle":
-            self._enter("head")
+        if self._closed:
+            return
         if self._phase == "head":
             self._head_bytes += len(data)
+        self._chunk_bytes = len(data) if self._phase == "idle" else 0
         super().data_received(data)
         if self._phase == "head" and self._head_bytes > HEAD_BYTES:
             self._close_with(_TOO_LARGE)
+
+    def on_message_begin(self) -> None:
+        """A request begins, perhaps in one piece with the end of the one before."""
+        super().on_message_begin()
+        if self._phase != "head":
+            self._enter("head")
+            # The piece it begins is its own, or begins with the end of another request: then its
+            # size is known once it is complete.
+            self._head_bytes = self._chunk_bytes
+            self._exact = not self._chunk_bytes
+            self._chunk_bytes = 0
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header; a trailer is none, the application has seen all there are."""
+        if self._phase == "head":
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Judge the header as a whole, then let the application begin."""
@@ -83,10 +108,13 @@ class GuardedProtocol(HttpToolsProtocol):
     def _fault(self) -> App | None:
         if len(self.headers) > HEAD_LINES:
             return _REFUSE_SIZE
-        if self._head_bytes > HEAD_BYTES:
+        if self._exact or self._head_bytes > HEAD_BYTES:
             size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
             if size > HEAD_BYTES:
                 return _REFUSE_SIZE
+        if self.parser.should_upgrade() and any(name in _BODY for name, _ in self.headers):
+            self._closed = True  # the parser takes its body for the next request
+            return _REFUSE
         hosts = sum(name == b"host" for name, _ in self.headers)
         return None if hosts == 1 else _REFUSE_HOST
 
@@ -144,7 +172,7 @@ def _write_at_once(
     if not cycle.keep_alive:
         lines.append(b"connection: close")
     head = b"\r\n".join(lines)
-    if head.count(b"\n") != len(lines) - 1:
+    if not head.count(b"\r") == head.count(b"\n") == len(lines) - 1:
         return False
     if not cycle.disconnected:
         cycle.transport.write(b"%b%b\r\n\r\n%b" % (STATUS_LINE[status], head, body))

@@ -94,16 +94,19 @@ async def listening(
             timeout_graceful_shutdown=GRACE_S,
         )
     )
+    # Tasks of our own, not of a group: an error of the block comes out as itself, and requests in
+    # work are finished also when the block is cancelled.
+    loop = asyncio.get_running_loop()
     with contextlib.closing(bound):
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(server.serve(sockets=[bound]))
-            patrol = tasks.create_task(_patrol(server))
+        serving = loop.create_task(server.serve(sockets=[bound]))
+        patrol = loop.create_task(_patrol(server))
+        try:
             await server.up.wait()
-            try:
-                yield Listener(server, host, port)
-            finally:
-                server.should_exit = True
-                patrol.cancel()
+            yield Listener(server, host, port)
+        finally:
+            server.should_exit = True
+            patrol.cancel()
+            await asyncio.wait([serving, patrol])
 
 
 async def _patrol(server: _Server) -> None:

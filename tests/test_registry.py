@@ -1,0 +1,101 @@
+"""Finding the site of an origin, and nobody else's."""
+
+import pytest
+
+from edgeproxy.registry import Registry
+from edgeproxy.sites import Integration, Secret, Source
+
+
+def integration(name: str, source: str, *, enabled: bool = True) -> Integration:
+    return Integration(
+        id=name,
+        source=source,
+        access_token=Secret("t"),
+        enabled=enabled,
+        events={"Quiz Finished": ("CUSTOM_EVENT_1",)},
+    )
+
+
+SHOP = Source(
+    id="shop",
+    origins=("https://www.example.com", "http://localhost:8080"),
+    integrations=(integration("shop/1", "shop"), integration("shop/2", "shop", enabled=False)),
+)
+BLOG = Source(id="blog", origins=("https://blog.example.org",))
+REGISTRY = Registry([SHOP, BLOG])
+
+
+@pytest.mark.parametrize(
+    ("origin", "source", "written"),
+    [
+        (b"https://www.example.com", "shop", "https://www.example.com"),
+        (b"HTTPS://WWW.Example.COM", "shop", "https://www.example.com"),
+        (b"http://localhost:8080", "shop", "http://localhost:8080"),
+        (b"https://blog.example.org", "blog", "https://blog.example.org"),
+    ],
+)
+def test_an_allowed_origin_finds_its_site_in_any_letter_case(
+    origin: bytes, source: str, written: str
+) -> None:
+    site = REGISTRY.by_origin(origin)
+    assert site is not None
+    assert (site.source.id, site.origin) == (source, written)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        None,
+        b"",
+        b"null",
+        b"*",
+        b"https://example.com",
+        b"https://evil.www.example.com",
+        b"https://www.example.com.evil.net",
+        b"https://www.example.com/",
+        b"https://www.example.com:443",
+        b"https://www.example.com:8443",
+        b"http://www.example.com",
+        b" https://www.example.com",
+        b"https://www.example.com, https://blog.example.org",
+        b"https://www.example.com\xff",
+        b"https://localhost:8080",
+    ],
+)
+def test_any_other_origin_finds_nothing(origin: bytes | None) -> None:
+    assert REGISTRY.by_origin(origin) is None
+
+
+def test_the_cors_answer_names_exactly_the_configured_origin() -> None:
+    site = REGISTRY.by_origin(b"HTTPS://WWW.EXAMPLE.COM")
+    assert site is not None
+    assert dict(site.cors) == {
+        b"access-control-allow-origin": b"https://www.example.com",
+        b"access-control-allow-credentials": b"true",
+        b"access-control-expose-headers": b"Retry-After",
+        b"vary": b"Origin",
+    }
+
+
+def test_a_site_knows_whether_its_pages_are_encrypted() -> None:
+    encrypted, local = (REGISTRY.by_origin(origin.encode()) for origin in SHOP.origins)
+    assert encrypted is not None
+    assert local is not None
+    assert (encrypted.https, local.https) == (True, False)
+
+
+def test_a_site_has_its_source_s_integrations_with_folded_event_tables() -> None:
+    site = REGISTRY.by_origin(b"https://www.example.com")
+    assert site is not None
+    assert [one.integration.id for one in site.targets] == ["shop/1", "shop/2"]
+    assert site.targets[0].own == {"quizfinished": ("CUSTOM_EVENT_1",)}
+
+
+def test_sources_and_integrations_are_found_by_id() -> None:
+    assert set(REGISTRY.sources) == {"shop", "blog"}
+    assert set(REGISTRY.integrations) == {"shop/1", "shop/2"}
+
+
+def test_only_enabled_integrations_deliver() -> None:
+    assert [one.id for one in REGISTRY.active()] == ["shop/1"]
+    assert Registry([]).active() == []
