@@ -526,6 +526,17 @@ class TestLimiter:
         for from_ms in granted:
             assert sum(from_ms <= at_ms < from_ms + 60_000 for at_ms in granted) <= 20
 
+    async def test_what_one_limit_refuses_costs_nothing_of_the_other(
+        self, world: World, store: Store
+    ) -> None:
+        async def ask() -> float:
+            return await store.acquire(SHOP, rate=0.001, burst=2, per_minute=2)
+
+        assert await ask() == 0
+        assert [await ask() for _ in range(10)] == [pytest.approx(30)] * 10
+        world.clock.pass_s(30)
+        assert await ask() == 0
+
     async def test_a_restart_gives_no_new_burst(self, world: World, store: Store) -> None:
         for _ in range(5):
             await store.acquire(SHOP, rate=1, burst=5)
