@@ -283,10 +283,10 @@ USER_VALUES += [[["x"]], {"a": {}}]
 
 @pytest.mark.parametrize("value", USER_VALUES, ids=range(len(USER_VALUES)))
 def test_wrong_user_fields_cost_nothing_but_themselves(life: Life, value: object) -> None:
-    """Whatever stands in the user's fields, the event is taken (a lone surrogate is no JSON)."""
+    """Whatever stands in the user's fields, the event is taken."""
     fields = ("email", "phone", "first_name", "city", "zip", "country", "address", "idfv")
     answer = life.post(json.dumps(batch(EVENT, user=dict.fromkeys(fields, value))))
-    assert answer.status == (400 if value == "\ud800" else 202)
+    assert (answer.status, answer.json()["accepted"]) == (202, 1)
 
 
 def test_the_answer_names_each_rejected_event_without_echo(life: Life) -> None:

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -76,8 +77,17 @@ def commands() -> tuple[str, str]:
     return venv[0], venv[1]
 
 
-def clone(folder: Path) -> Path:
+@pytest.fixture
+def clone(tmp_path: Path) -> Iterator[Path]:
     """What git would give a stranger: tracked files and those about to be, nothing else."""
+    folder = tmp_path / "edgeproxy"
+    copy_checkout(folder)
+    yield folder
+    shutil.rmtree(folder)  # the tests in it hold the values that must stand in no written file
+
+
+def copy_checkout(copy: Path) -> None:
+    """Copy what git knows, or is about to know."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -85,12 +95,10 @@ def clone(folder: Path) -> Path:
         text=True,
         check=True,
     ).stdout.splitlines()
-    copy = folder / "edgeproxy"
     for name in listed:
         if (ROOT / name).is_file():
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, copy / name)
-    return copy
 
 
 def run(command: str, folder: Path) -> "subprocess.CompletedProcess[str]":
@@ -119,29 +127,27 @@ def run(command: str, folder: Path) -> "subprocess.CompletedProcess[str]":
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_the_first_command_works_for_a_stranger(tmp_path: Path) -> None:
+def test_the_first_command_works_for_a_stranger(clone: Path) -> None:
     """From the built wheel, in a fresh virtual environment; the demo makes one visit and ends."""
     first, _ = commands()
-    folder = clone(tmp_path)
-    done = run(f"{first} --once", folder)
+    done = run(f"{first} --once", clone)
     assert done.returncode == 0, done.stderr[-3_000:]
     for piece in ("PURCHASE", "click_id", "uuid_c1", "hashed_email", "hashed_ip_address"):
         assert piece in done.stdout
-    version = run(".venv/bin/edgeproxy --version", tmp_path / "edgeproxy")
+    version = run(".venv/bin/edgeproxy --version", clone)
     assert __version__ in version.stdout
-    package = next((folder / ".venv").glob("lib/python3*/site-packages/edgeproxy"))
+    package = next((clone / ".venv").glob("lib/python3*/site-packages/edgeproxy"))
     assert (package / "static" / "s.js").is_file()
     assert (package / "nginx.conf").is_file()
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_the_second_command_installs_all_that_the_checks_need(tmp_path: Path) -> None:
+def test_the_second_command_installs_all_that_the_checks_need(clone: Path) -> None:
     """An editable install with the extra; what it runs, CI runs in full from a clean clone."""
     _, second = commands()
     install, _, checks = second.rpartition(" && ")
     assert checks == ".venv/bin/python -m tests"
-    folder = clone(tmp_path)
     some = ".venv/bin/lint-imports && .venv/bin/python -m pytest -q tests/test_mapping.py"
-    done = run(f"{install} && {some}", folder)
+    done = run(f"{install} && {some}", clone)
     assert done.returncode == 0, done.stdout[-2_000:] + done.stderr[-2_000:]

@@ -188,6 +188,7 @@ def test_a_key_has_sixteen_bytes_and_names_all_its_parts() -> None:
         row_key("shop/1", "PURCHASE", "e-2"),
         row_key("shop/1", "PURCHASE", "e-1", test=True),
         row_key("shop/1P", "URCHASE", "e-1"),
+        row_key("shop/1", "PURCHASEe", "-1"),
         row_key("shop/1", "PURCHASE", ""),
         row_key("shop/1", "PURCHASE", "ü😀"),
         row_key("shop/1", "PURCHASE", "\ud800"),

@@ -267,6 +267,16 @@ async def test_a_large_body_in_one_piece_with_its_header_is_no_large_header(desk
             assert said(await client.reply())[2] == 60_000
 
 
+async def test_a_large_body_in_many_pieces_is_no_large_header(desk: Desk) -> None:
+    async with connected(desk.port) as client:
+        for head, part, end in (
+            (post(b"")[:-5] + b"60000\r\n\r\n", b"x" * 1000, b""),
+            (CHUNKED, b"3e8\r\n" + b"x" * 1000 + b"\r\n", b"0\r\n\r\n"),
+        ):
+            await client.write(head, *[part] * 60, end)
+            assert said(await client.reply())[2] == 60_000
+
+
 @pytest.mark.parametrize(
     "second", [get(b"/", BIG), get(b"/", SOME * 40)], ids=["one value", "lines"]
 )

@@ -22,7 +22,8 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 
 def has_ipv6() -> bool:
     try:
-        bind("::1", 0).close()
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
     except OSError:
         return False
     return True

@@ -106,7 +106,7 @@ def test_a_whole_visit_reaches_snap_once_with_all_that_ties_it_to_the_ad(
         buy(page)
         order_id = page.url.rpartition("/")[2]
         click(page, "Come back a week later", "/welcome-back")
-        events = arrived(demo, 19)
+        events = arrived(demo, 20)
         jar = cookies(page.context)
     names = Counter(event["event_type"] for event in events)
     assert names == {
