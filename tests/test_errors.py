@@ -1,5 +1,7 @@
 """The tree of refusals: who acts, with which status, and in which words."""
 
+import copy
+
 import pytest
 
 from edgeproxy.errors import (
@@ -90,3 +92,9 @@ def test_one_very_long_name_does_not_push_the_others_off_the_screen() -> None:
 
 def test_no_fault_at_all_is_still_a_text() -> None:
     assert str(ConfigError([], where="shop.toml")).startswith("shop.toml ")
+
+
+def test_a_configuration_error_survives_the_way_between_processes() -> None:
+    error = ConfigError([("server.prt", "is no setting")], where="shop.toml")
+    assert str(copy.copy(error)) == str(error)
+    assert copy.copy(error).faults == error.faults

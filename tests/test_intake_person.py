@@ -215,6 +215,10 @@ def test_an_external_id_is_never_an_e_mail_address() -> None:
     assert found == Person(external_id_sha256=sha256("jane@example.com"))
 
 
+def test_a_name_of_any_length_is_no_field_of_ours() -> None:
+    assert person(**{"e" * 10_000: "jane@example.com", "_" * 50 + "email": "x@y.zz"}) == Person()
+
+
 keys = st.sampled_from([name for names in NAMES.values() for name in names] + ["address", "x"])
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=20),

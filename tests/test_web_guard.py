@@ -55,6 +55,7 @@ class Desk:
         self.slow = asyncio.Event()
         self.paths: list[str] = []
         self.answered = 0
+        self.received = 0
 
     def protocol(self) -> type[GuardedProtocol]:
         desk = self
@@ -63,6 +64,10 @@ class Desk:
             def connection_made(self, transport: Any) -> None:
                 super().connection_made(transport)
                 desk.connections.append(self)
+
+            def data_received(self, data: bytes) -> None:
+                super().data_received(data)
+                desk.received += len(data)
 
         return Known
 
@@ -381,6 +386,17 @@ async def test_a_trailer_is_no_header(desk: Desk) -> None:
         assert said(await client.reply())[3] == ["host", "transfer-encoding"]
 
 
+@pytest.mark.parametrize(
+    "piece",
+    [b"X: " + b"a" * 1000 + b"\r\n", b"a" * 1000],
+    ids=["many lines", "one line"],
+)
+async def test_endless_trailers_are_cut_off(desk: Desk, piece: bytes) -> None:
+    """What was not read yet may turn the answer into a reset."""
+    raw = await ask(desk, CHUNKED + b"1\r\na\r\n0\r\nX-Trailer: ", *[piece] * 2000)
+    assert list(answers(raw)) in ([], [(431, "header_too_large")])
+
+
 @asynccontextmanager
 async def waiting(desk: Desk, *chunks: bytes) -> AsyncIterator[Client]:
     """A connection on which this much was said and arrived."""
@@ -431,6 +447,18 @@ async def test_a_half_header_behind_a_request_in_work_has_the_same_deadline(desk
         assert await client.rest() == b""
 
 
+@pytest.mark.parametrize("rest", [b"", b"GET / HT", b"\r\n"], ids=["silence", "half", "blank"])
+async def test_an_early_answer_leaves_no_connection_open_for_ever(desk: Desk, rest: bytes) -> None:
+    """A refusal before the body ends the keep-alive timer; something else must watch then."""
+    request = post(b"0123456789", b"/early")
+    async with waiting(desk, request[:-10]) as client:
+        assert said(await client.reply())[1] == "/early"
+        await client.write(request[-10:], rest)
+        await seen(lambda: desk.received == len(request + rest), "all of it arrived")
+        assert desk.overdue(3600) == 1
+        assert await client.rest() == b""
+
+
 async def test_the_next_request_after_an_early_answer_is_served(desk: Desk) -> None:
     async with waiting(desk, post(b"0123456789", b"/early")[:-10]) as client:
         assert said(await client.reply())[1] == "/early"
@@ -444,6 +472,25 @@ async def test_a_slow_application_is_not_the_caller_s_fault(desk: Desk) -> None:
         assert desk.overdue(3600) == 0
         desk.slow.set()
         assert said(await client.reply())[2] == 3
+
+
+async def test_what_waits_behind_a_slow_application_is_not_late(desk: Desk) -> None:
+    async with waiting(desk, get(b"/slow") + post(b"abc")[:-1]) as client:
+        await seen(lambda: desk.paths, "the first request is in work")
+        assert desk.overdue(3600) == 0
+        desk.slow.set()
+        assert said(await client.reply())[1] == "/slow"
+        assert desk.overdue(BODY_S - 1) == 0
+        await client.write(b"c")
+        assert said(await client.reply())[2] == 3
+
+
+async def test_who_does_not_read_the_answer_is_hung_up_on(desk: Desk) -> None:
+    async with waiting(desk, get(b"/large")) as client:
+        await seen(lambda: desk.answered, "it was answered")
+        assert desk.overdue(BODY_S - 1) == 0
+        assert desk.overdue(BODY_S + 1) == 1
+        assert len(await client.rest()) < LARGE
 
 
 async def test_who_reads_a_long_answer_in_time_gets_all_of_it(desk: Desk) -> None:

@@ -190,6 +190,15 @@ async def test_a_cancelled_block_stops_it_too() -> None:
         await answered(port)
 
 
+async def test_a_server_that_cannot_start_is_an_error_and_no_hang() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
+        datagrams.bind(("127.0.0.1", 0))
+        async with asyncio.timeout(DEADLINE_S):
+            with pytest.raises(ValueError, match="tream"):
+                async with listening(app, datagrams):
+                    pass
+
+
 def test_a_taken_port_is_an_os_error_and_leaves_no_socket() -> None:
     with bind("127.0.0.1", 0) as first:
         port: int = first.getsockname()[1]

@@ -49,6 +49,7 @@ class Known(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 _NOTHING = Known()
+_LONGEST = 40
 
 
 def read_person(user: Mapping[str, Any], default_country: str) -> Known:
@@ -102,8 +103,13 @@ def _folded(user: Mapping[str, Any]) -> dict[str, list[object]]:
     return fields
 
 
-@lru_cache(1024)
 def _fold(name: str) -> str:
+    # Longer names are none of ours, and must not fill the cache.
+    return _folded_name(name) if len(name) <= _LONGEST else name
+
+
+@lru_cache(1024)
+def _folded_name(name: str) -> str:
     return name.replace("_", "").replace("-", "").replace(" ", "").lower()
 
 

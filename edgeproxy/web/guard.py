@@ -22,6 +22,9 @@ HEAD_BYTES = 16 * 1024
 HEAD_LINES = 100
 HEAD_S = 5.0
 BODY_S = 10.0
+IDLE_S = 90.0
+"""uvicorn ends an idle connection sooner, but forgets one whose body came after the answer."""
+
 CONNECTIONS = 2000
 
 _TOO_LARGE = Refused("header_too_large", "the request's header is too large", status=431)
@@ -42,22 +45,27 @@ _REFUSE_SIZE = _refusing(_TOO_LARGE)
 _REFUSE_HOST = _refusing(_BAD_HOST)
 _REFUSE = _refusing(_BAD_REQUEST)
 _BODY = (b"content-length", b"transfer-encoding")
+"""The parser ends a request that asks for an upgrade at its header; its body would be the next."""
+
+_LIMITS_S = {"new": HEAD_S, "head": HEAD_S, "body": BODY_S, "idle": IDLE_S}
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """One connection. `_phase` is what it waits for, `_since_s` since when (loop time).
+    """One connection.
 
+    `_phase` is what its parser is in, `_since_s` since when (loop time): "new", "head", "body", or
+    "idle" between two requests, where the answer to the last one may still be in work.
+    `_loose_bytes` came in since then and are no body: of a header or trailer that has no end yet.
     A request for an upgrade is answered as what it is; one with a body is refused.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._phase = "head"
-        self._head_bytes = 0
-        self._chunk_bytes = 0
-        self._exact = False
-        self._closed = False
+        self._phase = "new"
         self._since_s = self.loop.time()
+        self._loose_bytes = 0
+        self._piece_bytes = 0
+        self._first_in_piece = True
 
     def connection_made(self, transport: Any) -> None:
         """Take a connection, unless there are too many."""
@@ -66,77 +74,83 @@ class GuardedProtocol(HttpToolsProtocol):
             transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Count what belongs to a header that is not complete yet."""
-        if self._closed:
-            return
-        if self._phase == "head":
-            self._head_bytes += len(data)
-        self._chunk_bytes = len(data) if self._phase == "idle" else 0
+        """Count what belongs to a header or trailer that is not complete yet."""
+        self._piece_bytes = len(data)
+        self._first_in_piece = self._phase in ("new", "idle")
+        if not self._first_in_piece:
+            self._loose_bytes += len(data)
         super().data_received(data)
-        if self._phase == "head" and self._head_bytes > HEAD_BYTES:
+        if self._loose_bytes > HEAD_BYTES and not self.transport.is_closing():
             self._close_with(_TOO_LARGE)
 
     def on_message_begin(self) -> None:
-        """A request begins, perhaps in one piece with the end of the one before."""
+        """A request begins, perhaps behind another one in the same piece of data."""
+        self._enter("head")
+        if self._first_in_piece:
+            self._loose_bytes = self._piece_bytes
         super().on_message_begin()
-        if self._phase != "head":
-            self._enter("head")
-            # The piece it begins is its own, or begins with the end of another request: then its
-            # size is known once it is complete.
-            self._head_bytes = self._chunk_bytes
-            self._exact = not self._chunk_bytes
-            self._chunk_bytes = 0
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header; a trailer is none, the application has seen all there are."""
-        if self._phase == "head":
-            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Judge the header as a whole, then let the application begin."""
         fault = self._fault()
         self._enter("body")
-        if fault is None:
-            super().on_headers_complete()
-            scope: dict[str, Any] = self.scope  # type: ignore[assignment]  # one key more
-            scope[AT_ONCE] = partial(_write_at_once, self.cycle)
-            return
-        app, self.app = self.app, fault
+        app = self.app
+        if fault is not None:
+            self.app = fault
         super().on_headers_complete()
         self.app = app
+        scope: dict[str, Any] = self.scope  # type: ignore[assignment]  # one key more
+        scope[AT_ONCE] = partial(_write_at_once, self.cycle)
+        # A trailer is no header and goes nowhere. Source: RFC 9110, section 6.5.1.
+        self.headers = []
 
     def _fault(self) -> App | None:
         if len(self.headers) > HEAD_LINES:
             return _REFUSE_SIZE
-        if self._exact or self._head_bytes > HEAD_BYTES:
+        if self._loose_bytes > HEAD_BYTES or not self._first_in_piece:
             size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
             if size > HEAD_BYTES:
                 return _REFUSE_SIZE
         if self.parser.should_upgrade() and any(name in _BODY for name, _ in self.headers):
-            self._closed = True  # the parser takes its body for the next request
             return _REFUSE
         hosts = sum(name == b"host" for name, _ in self.headers)
         return None if hosts == 1 else _REFUSE_HOST
 
+    def on_body(self, body: bytes) -> None:
+        """A part of the body, which the application bounds."""
+        self._loose_bytes = 0
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
         """The request is complete; the answer is ours."""
-        self._phase = "answer"
+        self._enter("idle")
+        self._first_in_piece = False
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """The next request may come, within uvicorn's keep-alive time."""
-        if self._phase == "answer":
-            self._enter("idle")
+        """The next request may come; what we kept it waiting for is not held against it."""
+        if not self.flow.write_paused:
+            self._since_s = self.loop.time()
         super().on_response_complete()
+
+    def pause_writing(self) -> None:
+        """The caller does not read what it asked for."""
+        self._since_s = self.loop.time()
+        super().pause_writing()
 
     def send_400_response(self, msg: str) -> None:
         """A parser's fault as a problem, like every other error."""
         self._close_with(_BAD_REQUEST)
 
     def overdue(self, now_s: float) -> bool:
-        """Whether the caller has taken too long over its header or body."""
-        limit_s = {"head": HEAD_S, "body": BODY_S}.get(self._phase)
-        return limit_s is not None and now_s - self._since_s > limit_s
+        """Whether the caller has taken too long over its header, its body or our answer."""
+        if self.flow.write_paused:
+            return now_s - self._since_s > BODY_S
+        if self._phase == "idle" and not self.cycle.response_complete:
+            return False
+        if self.flow.read_paused:
+            return False
+        return now_s - self._since_s > _LIMITS_S[self._phase]
 
     def hang_up(self) -> None:
         """Close without an answer: nobody who is this slow reads one."""
@@ -144,7 +158,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _enter(self, phase: str) -> None:
         self._phase = phase
-        self._head_bytes = 0
+        self._loose_bytes = 0
         self._since_s = self.loop.time()
 
     def _close_with(self, refused: Refused) -> None:

@@ -99,9 +99,12 @@ async def listening(
     loop = asyncio.get_running_loop()
     with contextlib.closing(bound):
         serving = loop.create_task(server.serve(sockets=[bound]))
+        serving.add_done_callback(lambda _: server.up.set())
         patrol = loop.create_task(_patrol(server))
         try:
             await server.up.wait()
+            if serving.done():
+                serving.result()  # raises what kept it from starting
             yield Listener(server, host, port)
         finally:
             server.should_exit = True
