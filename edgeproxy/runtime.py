@@ -5,7 +5,6 @@ The only module that reads the clock, draws random numbers and sees every part.
 
 import asyncio
 import contextlib
-import gc
 import os
 import secrets
 import signal
@@ -42,10 +41,6 @@ from edgeproxy.web.listener import Listener, bind, listening
 
 TALLY_S = 60.0
 """How often a line sums up what came in, when anything did."""
-
-COLLECT_AFTER = (20_000, 20, 50)
-"""Thresholds of the garbage collector while serving: a request makes hundreds of objects and no
-cycle, and Python's default of 700 would look through them every other request."""
 
 INTERRUPTED = 130
 """The exit status after Ctrl-C: 128 and the signal's number."""
@@ -169,9 +164,6 @@ async def _serve(settings: Settings) -> int:
             upstream=settings.upstream,
             pid=os.getpid(),
         )
-        gc.collect()
-        gc.freeze()  # what start-up made stays; it need not be looked at again
-        gc.set_threshold(*COLLECT_AFTER)
         status = await ended
         log_line("info", "stopping")
     log_line("info", "stopped", **dict(edge.state.tally))
