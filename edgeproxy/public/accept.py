@@ -298,9 +298,7 @@ def _index(rejected: Rejected) -> int:
     return rejected.index
 
 
-@lru_cache(8192)
-def _sha256(text: str) -> str:
-    return pii.sha256_hex(text) if text else ""
+_sha256 = lru_cache(8192)(pii.sha256_hex)
 
 
 @lru_cache(8192)

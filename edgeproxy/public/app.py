@@ -7,7 +7,7 @@ import msgspec
 
 from edgeproxy.errors import Refused, StoreBusy
 from edgeproxy.public.choice import choose
-from edgeproxy.public.collect import collect
+from edgeproxy.public.collect import collect, site_of
 from edgeproxy.public.state import State
 from edgeproxy.public.tag import TagFile
 from edgeproxy.web.asgi import App, Gone, Header, Receive, Scope, Send, answer
@@ -94,9 +94,7 @@ async def _refuse(
 
 
 async def _preflight(scope: Scope, receive: Receive, send: Send, state: State) -> None:
-    site = state.registry.by_origin(dict(scope["headers"]).get(b"origin"))
-    if site is None:
-        raise Refused("foreign_origin", "the Origin is not one of a configured source", status=403)
+    site = site_of(dict(scope["headers"]).get(b"origin"), state)
     await answer(send, 204, [*site.cors, *_PREFLIGHT])
 
 

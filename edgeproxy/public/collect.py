@@ -42,11 +42,17 @@ def admitted(ask: Ask, state: State) -> Site:
         BadBatch: 415, browsers do not compress; nothing is inflated.
         Forbidden: The origin is missing, `null` or of no source.
     """
-    site = state.registry.by_origin(ask.origin)
-    if site is None:
-        raise Forbidden("foreign_origin", "the Origin is not one of a configured source")
+    site = site_of(ask.origin, state)
     if ask.content_encoding not in (b"", b"identity"):
         raise BadBatch("compressed", "send the batch without Content-Encoding", status=415)
+    return site
+
+
+def site_of(origin: bytes | None, state: State) -> Site:
+    """The site of an `Origin` header; raises Forbidden when it is missing, `null` or foreign."""
+    site = state.registry.by_origin(origin)
+    if site is None:
+        raise Forbidden("foreign_origin", "the Origin is not one of a configured source")
     return site
 
 
