@@ -209,12 +209,12 @@ def test_a_stuck_caller_does_not_stop_the_end(edge: StartEdge) -> None:
         assert life.stop() == 0
 
 
-def test_two_names_of_one_event_are_two_events(edge: StartEdge, snap: Snap) -> None:
-    config = edge.folder / "edgeproxy.toml"
+def configured_by_file(edge: StartEdge, snap: Snap, line: str) -> None:
+    """Use a file with one integration that has one line more, instead of the one-site variables."""
     token = edge.folder / "token"
     token.write_text("a-token-of-the-file-0123")
     token.chmod(0o600)
-    config.write_text(
+    (edge.folder / "edgeproxy.toml").write_text(
         f"""
 upstream = "{snap.url}"
 [[sources]]
@@ -224,14 +224,34 @@ origins = ["{ORIGIN}"]
 vendor = "snapchat"
 pixel_id = "67d34640-b7a4-42a8-b821-6434d70f08a4"
 access_token_file = "{token}"
-events = {{"Order Completed" = ["PURCHASE", "SUBSCRIBE"]}}
+{line}
 """
     )
-    only_file = dict.fromkeys(("ORIGIN", "PIXEL_ID", "ACCESS_TOKEN", "UPSTREAM"), "")
-    edge.environ.update({f"EDGEPROXY_{name}": value for name, value in only_file.items()})
+    unset = ("ORIGIN", "PIXEL_ID", "ACCESS_TOKEN", "UPSTREAM")
+    edge.environ.update({f"EDGEPROXY_{name}": "" for name in unset})
+
+
+def test_two_names_of_one_event_are_two_events(edge: StartEdge, snap: Snap) -> None:
+    configured_by_file(edge, snap, 'events = {"Order Completed" = ["PURCHASE", "SUBSCRIBE"]}')
     edge.start().post(purchase())
     events = snap.arrived(2)
     assert {(e["event_type"], e["client_dedup_id"]) for e in events} == {
         ("PURCHASE", "order-7"),
         ("SUBSCRIBE", "order-7-2"),
     }
+
+
+def test_another_category_than_advertising_names_nobody(edge: StartEdge, snap: Snap) -> None:
+    """Its events go where it was agreed to; no cookie, no `_scid`, nothing kept of the person."""
+    configured_by_file(edge, snap, 'consent_categories = ["analytics"]')
+    life = edge.start()
+    agreed = {"consent": {"categories": {"analytics": True}}}
+    jar = "_scid=kept-by-the-pixel"
+    first = life.post(
+        {**batch({"name": "page", "id": "1"}, user={"email": canary.EMAIL}), **agreed}, cookie=jar
+    )
+    second = life.post({**batch({"name": "page", "id": "2"}), **agreed}, cookie=jar)
+    events = {event["client_dedup_id"]: event for event in snap.arrived(2)}
+    assert (first.set_cookies, second.set_cookies) == ({}, {})
+    assert not any("uuid_c1" in event for event in events.values())
+    assert "hashed_email" not in events["2"]
