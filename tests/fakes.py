@@ -16,8 +16,8 @@ from edgeproxy.event import Event, Goods, Person, Sealed, encode_event
 from edgeproxy.routing import bound_to, row_key
 from edgeproxy.seal import Sealer
 from edgeproxy.sites import Integration, Secret
-from edgeproxy.store import sqlite
 from edgeproxy.store.base import Entry, Fate, Item, Store
+from edgeproxy.store.sqlite.store import SqliteStore
 from edgeproxy.wire import WireRequest, WireResponse
 
 START_MS = 1_706_540_000_000
@@ -156,7 +156,7 @@ def sealed(*, to: str = "shop/pixel", visitor: bytes = b"v" * 16, **extras: str)
 @asynccontextmanager
 async def open_store(folder: Path, clock: Callable[[], int]) -> AsyncIterator[Store]:
     """The real store in a folder."""
-    store = await sqlite.SqliteStore.open(str(folder / "store.db"), now_ms=clock)
+    store = await SqliteStore.open(str(folder / "store.db"), now_ms=clock)
     try:
         yield store
     finally:

@@ -11,7 +11,7 @@ import pytest
 
 from edgeproxy.errors import ConfigError
 from edgeproxy.store.filelock import FileLock
-from edgeproxy.store.sqlite_file import (
+from edgeproxy.store.sqlite.file import (
     READER_PRAGMAS,
     WRITER_PRAGMAS,
     open_files,

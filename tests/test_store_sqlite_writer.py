@@ -12,8 +12,8 @@ import pytest
 from edgeproxy.errors import StoreBusy
 from edgeproxy.store.base import Fate, Item
 from edgeproxy.store.filelock import FileLock
-from edgeproxy.store.sqlite_file import connect
-from edgeproxy.store.sqlite_queue import (
+from edgeproxy.store.sqlite.file import connect
+from edgeproxy.store.sqlite.queue import (
     GATHER_ROUNDS,
     GROUP_ITEMS,
     QUEUE_BYTES,
@@ -22,7 +22,7 @@ from edgeproxy.store.sqlite_queue import (
     Ticket,
     Turn,
 )
-from edgeproxy.store.sqlite_writer import Writer
+from edgeproxy.store.sqlite.writer import Writer
 from tests.contract.store_world import START_MS, entry
 
 DEADLINE_S = 20

@@ -9,7 +9,7 @@ Opener = Callable[[str, Callable[[], int], Fatal | None], Awaitable[Store]]
 
 
 async def _sqlite(url: str, now_ms: Callable[[], int], on_fatal: Fatal | None) -> Store:
-    from edgeproxy.store.sqlite import SqliteStore
+    from edgeproxy.store.sqlite.store import SqliteStore
 
     return await SqliteStore.open(url.removeprefix("sqlite://"), now_ms=now_ms, on_fatal=on_fatal)
 

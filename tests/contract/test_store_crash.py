@@ -13,8 +13,8 @@ import pytest
 from edgeproxy.store import STORES
 from edgeproxy.store.base import Item
 from edgeproxy.store.filelock import FileLock
-from edgeproxy.store.sqlite_file import WRITER_PRAGMAS, set_pragmas, upgrade
-from edgeproxy.store.sqlite_writer import Writer
+from edgeproxy.store.sqlite.file import WRITER_PRAGMAS, set_pragmas, upgrade
+from edgeproxy.store.sqlite.writer import Writer
 from tests.contract.power_cut import Disk
 from tests.contract.store_world import OLD, START_MS, World, entry, put, take
 

@@ -8,8 +8,8 @@ import apsw
 import msgspec
 
 from edgeproxy.store.base import Counts, DeadLetter
-from edgeproxy.store.sqlite_lease import RETRY_MAX_MS
-from edgeproxy.store.sqlite_transaction import transaction
+from edgeproxy.store.sqlite.leases import RETRY_MAX_MS
+from edgeproxy.store.sqlite.transaction import transaction
 
 WAITING_MAX = 10_000
 """`waiting` counts no further: its caller asks whether a batch is full, and asks often."""

@@ -16,10 +16,10 @@ import apsw
 from edgeproxy.errors import StoreBusy
 from edgeproxy.store.base import Fate, Item
 from edgeproxy.store.filelock import FileLock
-from edgeproxy.store.sqlite_append import append
-from edgeproxy.store.sqlite_queue import Queue, Ticket, Turn, Work
-from edgeproxy.store.sqlite_transaction import savepoint, transaction
-from edgeproxy.store.sqlite_upkeep import checkpoint, heal_clock
+from edgeproxy.store.sqlite.append import append
+from edgeproxy.store.sqlite.queue import Queue, Ticket, Turn, Work
+from edgeproxy.store.sqlite.transaction import savepoint, transaction
+from edgeproxy.store.sqlite.upkeep import checkpoint, heal_clock
 
 _CLOCK_STEP_MS = 1000
 """A clock that goes back further was set, not just corrected."""

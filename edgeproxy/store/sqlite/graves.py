@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 import apsw
 
-from edgeproxy.store import sqlite_ledger as ledger
-from edgeproxy.store import sqlite_seen as seen
 from edgeproxy.store.base import DEAD_S
+from edgeproxy.store.sqlite import ledger, seen
 
 AMBIGUOUS = "ambiguous_200"
 """Snap may have counted the event: its keys go on collapsing copies."""

@@ -1,7 +1,7 @@
 """`SqliteStore`: the `Store` of one machine, one file, one writer thread and one reader.
 
-What each method does in SQL lies in the `sqlite_*` modules; here it is sent to the thread that may
-do it. Only apsw touches the file: two SQLite libraries in one process drop each other's locks.
+What each method does in SQL lies in the modules beside this one; here it is sent to the thread
+that may do it. Only apsw touches the file: two SQLite libraries in one process drop each other's locks.
 """
 
 import asyncio
@@ -16,18 +16,12 @@ import apsw
 
 from edgeproxy.errors import StoreBusy
 from edgeproxy.outcome import DEAD_REASONS
-from edgeproxy.store import (
-    sqlite_dead,
-    sqlite_gate,
-    sqlite_lease,
-    sqlite_read,
-    sqlite_upkeep,
-)
 from edgeproxy.store.base import Counts, Dead, DeadLetter, Fate, Gate, Item, Lease, Retry
 from edgeproxy.store.space import Limits, default_limits, has_room
-from edgeproxy.store.sqlite_file import StoreFiles, open_files
-from edgeproxy.store.sqlite_queue import Turn, Work
-from edgeproxy.store.sqlite_writer import BUSY, FATAL, Writer
+from edgeproxy.store.sqlite import gates, graves, leases, reads, upkeep
+from edgeproxy.store.sqlite.file import StoreFiles, open_files
+from edgeproxy.store.sqlite.queue import Turn, Work
+from edgeproxy.store.sqlite.writer import BUSY, FATAL, Writer
 
 ROOM_S = 0.1
 """How long an answer about room on the disk holds: a few MB of events at full speed."""
@@ -97,7 +91,7 @@ class SqliteStore:
     async def claim(self, integration: str, *, limit: int, max_bytes: int, lease_s: float) -> Lease:
         """See `Store.claim`. A lease is never longer than ten minutes."""
         work = partial(
-            sqlite_lease.claim,
+            leases.claim,
             integration=integration,
             limit=limit,
             max_bytes=max_bytes,
@@ -116,33 +110,31 @@ class SqliteStore:
         """See `Store.settle`. A delay is never longer than an hour."""
         if strange := {row.reason for row in dead}.difference(DEAD_REASONS):
             raise ValueError(f"no reason for a dead letter: {sorted(strange)}")
-        work = partial(
-            sqlite_lease.settle, lease=lease, delivered=delivered, retry=retry, dead=dead
-        )
+        work = partial(leases.settle, lease=lease, delivered=delivered, retry=retry, dead=dead)
         return await self._writer.book(work)
 
     async def renew(self, lease: Lease, lease_s: float) -> int:
         """See `Store.renew`."""
-        return await self._writer.book(partial(sqlite_lease.renew, lease=lease, lease_s=lease_s))
+        return await self._writer.book(partial(leases.renew, lease=lease, lease_s=lease_s))
 
     async def recover(self, *, everything: bool = False) -> int:
         """See `Store.recover`."""
-        return await self._writer.book(partial(sqlite_lease.recover, everything=everything))
+        return await self._writer.book(partial(leases.recover, everything=everything))
 
     async def gate(self, integration: str) -> Gate:
         """See `Store.gate`."""
-        return await self._read(partial(sqlite_gate.read, integration=integration))
+        return await self._read(partial(gates.read, integration=integration))
 
     async def set_gate(self, gate: Gate) -> None:
         """See `Store.set_gate`."""
-        await self._writer.book(partial(sqlite_gate.write, gate=gate))
+        await self._writer.book(partial(gates.write, gate=gate))
 
     async def acquire(
         self, integration: str, *, rate: float, burst: int, per_minute: int | None = None
     ) -> float:
         """See `Store.acquire`."""
         work = partial(
-            sqlite_gate.acquire,
+            gates.acquire,
             integration=integration,
             rate=rate,
             burst=burst,
@@ -152,54 +144,52 @@ class SqliteStore:
 
     async def waiting(self, integration: str) -> tuple[int, float]:
         """See `Store.waiting`: counts up to 10 000; infinite seconds when no row waits at all."""
-        return await self._read(partial(sqlite_read.waiting, integration=integration))
+        return await self._read(partial(reads.waiting, integration=integration))
 
     async def recall(self, visitor: bytes) -> int:
         """See `Store.recall`. Events that were appended before are erased, later ones are not."""
-        return await self._writer.book(partial(sqlite_upkeep.recall, visitor=visitor), Turn.ORDERED)
+        return await self._writer.book(partial(upkeep.recall, visitor=visitor), Turn.ORDERED)
 
     async def forget(self, visitor: bytes) -> int:
         """See `Store.forget`."""
-        return await self._writer.book(partial(sqlite_upkeep.forget, visitor=visitor), Turn.ORDERED)
+        return await self._writer.book(partial(upkeep.forget, visitor=visitor), Turn.ORDERED)
 
     async def known(self, visitor: bytes) -> bytes:
         """See `Store.known`."""
-        return await self._read(partial(sqlite_read.known, visitor=visitor))
+        return await self._read(partial(reads.known, visitor=visitor))
 
     async def sweep(self, *, limit: int = 5000) -> int:
         """See `Store.sweep`: rows expired, and letters, keys and identities dropped."""
-        look = partial(sqlite_upkeep.look, limit=limit, after_key=self._swept_key)
+        look = partial(upkeep.look, limit=limit, after_key=self._swept_key)
         old = await self._read(look)
         self._swept_key = old.next_key
-        moved = await self._writer.book(partial(sqlite_upkeep.sweep, limit=limit, old=old))
-        await self._writer.book(partial(sqlite_upkeep.tidy, limit=limit), Turn.AFTER)
+        moved = await self._writer.book(partial(upkeep.sweep, limit=limit, old=old))
+        await self._writer.book(partial(upkeep.tidy, limit=limit), Turn.AFTER)
         return moved
 
     async def stats(self) -> Sequence[Counts]:
         """See `Store.stats`."""
-        return await self._read(sqlite_read.stats)
+        return await self._read(reads.stats)
 
     async def dead_letters(
         self, *, integration: str | None = None, limit: int = 100
     ) -> Sequence[DeadLetter]:
         """See `Store.dead_letters`."""
-        return await self._read(
-            partial(sqlite_read.dead_letters, integration=integration, limit=limit)
-        )
+        return await self._read(partial(reads.dead_letters, integration=integration, limit=limit))
 
     async def replay(self, ids: Sequence[int]) -> int:
         """See `Store.replay`."""
-        return await self._writer.book(partial(sqlite_dead.replay, ids=ids))
+        return await self._writer.book(partial(graves.replay, ids=ids))
 
     async def discard(self, ids: Sequence[int]) -> int:
         """See `Store.discard`."""
-        return await self._writer.book(partial(sqlite_dead.discard, ids=ids))
+        return await self._writer.book(partial(graves.discard, ids=ids))
 
     async def meta(self, name: str, value: str | None = None) -> str:
         """See `Store.meta`; "" when there is no such note. The name `store` is the store's own."""
         if value is None:
-            return await self._read(partial(sqlite_read.note, name=name))
-        return await self._writer.book(partial(sqlite_upkeep.note, name=name, value=value))
+            return await self._read(partial(reads.note, name=name))
+        return await self._writer.book(partial(upkeep.note, name=name, value=value))
 
     async def check(self) -> None:
         """See `Store.check`: commits the name of the store over itself."""

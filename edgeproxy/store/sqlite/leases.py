@@ -12,11 +12,8 @@ from typing import Any
 
 import apsw
 
-from edgeproxy.store import sqlite_dead as graves
-from edgeproxy.store import sqlite_gate as gates
-from edgeproxy.store import sqlite_ledger as ledger
-from edgeproxy.store import sqlite_seen as seen
 from edgeproxy.store.base import Dead, Lease, Retry, Row
+from edgeproxy.store.sqlite import gates, graves, ledger, seen
 
 RETRY_MAX_MS = 3_600_000
 """No row waits longer, so a `due` beyond it means that the clock was set back: take the row."""

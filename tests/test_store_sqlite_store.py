@@ -13,11 +13,11 @@ import apsw
 import pytest
 
 from edgeproxy.errors import StoreBusy
-from edgeproxy.store import sqlite_append, sqlite_gate, sqlite_lease, sqlite_upkeep
 from edgeproxy.store.base import SEEN_S, Binding, Gate, Item
 from edgeproxy.store.space import Limits
-from edgeproxy.store.sqlite import SqliteStore
-from edgeproxy.store.sqlite_file import open_files
+from edgeproxy.store.sqlite import append, gates, leases, upkeep
+from edgeproxy.store.sqlite.file import open_files
+from edgeproxy.store.sqlite.store import SqliteStore
 from tests.contract.store_world import NEW, SHOP, VISITOR, Clock, entry, ids, put, take
 from tests.fakes import eventually
 
@@ -216,7 +216,7 @@ class Cost:
 
     def fill(self, count: int) -> None:
         made = [Item((entry(visitor=os.urandom(16)),)) for _ in range(count)]
-        self.of(sqlite_append.append, made)
+        self.of(append.append, made)
 
     def close(self) -> None:
         self.reader.close()
@@ -225,22 +225,22 @@ class Cost:
 
 
 def claim(db: apsw.Connection, now_ms: int) -> None:
-    lease = sqlite_lease.claim(db, now_ms, SHOP, 20, 100_000, 60)
+    lease = leases.claim(db, now_ms, SHOP, 20, 100_000, 60)
     assert len(lease.rows) == 20
     back = lease.rows[0].id
     delivered = [row.id for row in lease.rows[1:]]
-    assert sqlite_lease.settle(db, now_ms, lease, delivered, [], []) == 19
-    assert sqlite_lease.recover(db, now_ms, everything=True) == 1
+    assert leases.settle(db, now_ms, lease, delivered, [], []) == 19
+    assert leases.recover(db, now_ms, everything=True) == 1
     assert back
 
 
 @pytest.mark.parametrize(
     ("work", "args"),
     [
-        (sqlite_append.append, ([Item((entry(visitor=VISITOR),), Binding(visitor=VISITOR))] * 5,)),
+        (append.append, ([Item((entry(visitor=VISITOR),), Binding(visitor=VISITOR))] * 5,)),
         (claim, ()),
-        (sqlite_gate.write, (Gate(integration=SHOP),)),
-        (sqlite_upkeep.recall, (VISITOR,)),
+        (gates.write, (Gate(integration=SHOP),)),
+        (upkeep.recall, (VISITOR,)),
     ],
     ids=["append", "claim", "gate", "recall"],
 )
@@ -255,7 +255,7 @@ def test_a_longer_queue_costs_no_more(
     long = cost.of(work, *args)
     cost.close()
     assert short > 0
-    buckets = math.ceil(4200 / 256) if work is sqlite_upkeep.recall else 0
+    buckets = math.ceil(4200 / 256) if work is upkeep.recall else 0
     assert long <= 1.2 * short + 50 * buckets
 
 

@@ -16,7 +16,7 @@ import apsw
 from edgeproxy.errors import ConfigError
 from edgeproxy.store.filelock import FileLock
 from edgeproxy.store.migrate import Step, migrate, steps
-from edgeproxy.store.sqlite_transaction import transaction
+from edgeproxy.store.sqlite.transaction import transaction
 
 OPEN_WAIT_S = 30.0
 

@@ -6,9 +6,8 @@ from typing import Any
 import apsw
 import msgspec
 
-from edgeproxy.store import sqlite_dead as graves
-from edgeproxy.store import sqlite_ledger as ledger
 from edgeproxy.store.base import IDENTITY_S
+from edgeproxy.store.sqlite import graves, ledger
 
 _KEEP_FREE_PAGES = 1024
 """Free pages that stay in the file: giving 4 MiB back only to take them again costs more."""

@@ -10,9 +10,8 @@ from itertools import islice
 import apsw
 from msgspec.structs import astuple
 
-from edgeproxy.store import sqlite_ledger as ledger
-from edgeproxy.store import sqlite_seen as seen
 from edgeproxy.store.base import Binding, Entry, Fate, Item
+from edgeproxy.store.sqlite import ledger, seen
 
 _TOUCH_MS = 86_400_000
 """`last_seen` is written at most once a day for a visitor: reading is cheap, writing is not."""
