@@ -1,7 +1,8 @@
 """`SqliteStore`: the `Store` of one machine, one file, one writer thread and one reader.
 
 What each method does in SQL lies in the modules beside this one; here it is sent to the thread
-that may do it. Only apsw touches the file: two SQLite libraries in one process drop each other's locks.
+that may do it. Only apsw touches the file: two SQLite libraries in one process drop each other's
+locks.
 """
 
 import asyncio
