@@ -6,6 +6,7 @@ as absent and hides nothing behind it.
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from urllib.parse import unquote
 
 _VALUE = re.compile(r"[A-Za-z0-9._-]{1,256}")
@@ -19,6 +20,9 @@ _PROPERTIES = ("click_id", "sccid", "sclid", "sc_click_id", _SHARED_NAME)
 _NESTED = "click_ids"
 _MATTERS = frozenset({*_PROPERTIES, _NESTED})
 
+_CACHED_CHARS = 512
+"""Longer addresses are read each time, so that a hostile caller cannot fill the cache."""
+
 
 def valid(text: object) -> str:
     """The value itself when it is a text of 1 to 256 letters, digits, ".", "_", "-"; else ""."""
@@ -31,9 +35,13 @@ def from_url(url: str) -> str:
     The names match in any letter case; percent-encoding is decoded once. A path with a query
     will do. Source: Snap, `ScCid`; the other names are shop systems' spellings.
     """
-    query = url.partition("#")[0].partition("?")[2]
-    if not query:
+    if "?" not in url:
         return ""
+    return _of_url_cached(url) if len(url) <= _CACHED_CHARS else _of_url(url)
+
+
+def _of_url(url: str) -> str:
+    query = url.partition("#")[0].partition("?")[2]
     for found in _PARAMETER.finditer(query):
         name, value = found.groups()
         if "%" in value:
@@ -41,6 +49,11 @@ def from_url(url: str) -> str:
         if usable := _of(name.lower(), value):
             return usable
     return ""
+
+
+_of_url_cached = lru_cache(maxsize=2048)(
+    _of_url
+)  # the pages of a visit have their address in common
 
 
 def from_properties(properties: Mapping[str, object]) -> str:

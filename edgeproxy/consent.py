@@ -6,6 +6,7 @@ The strictest wins, with one exception: who says yes now has changed an earlier 
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -18,9 +19,10 @@ Reason = Literal["", "no_consent", "gpc"]
 
 _NONE: frozenset[str] = frozenset()
 _ADVERTISING = frozenset((ADVERTISING,))
+_PLAIN = (_NONE, _ADVERTISING)
 
 
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
+class Decision(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What a request may do.
 
     `reason` is "" when advertising is allowed, else why not. `withdraw` is an explicit no in this
@@ -34,6 +36,11 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     granted: frozenset[str] = _NONE
     refused: frozenset[str] = _NONE
     unasked: bool = False  # whether a category that nobody spoke of is allowed
+
+    @property
+    def plain(self) -> bool:
+        """Whether nothing beyond advertising was spoken of, as nearly always."""
+        return self.granted in _PLAIN and self.refused in _PLAIN
 
     def allows(self, categories: Iterable[str] = (ADVERTISING,)) -> bool:
         """Whether each category of an integration is allowed; no category means advertising."""
@@ -60,6 +67,19 @@ def decide(
     it, and nothing is remembered of it.
     """
     granted, refused = _statement(batch)
+    plain = granted in _PLAIN and refused in _PLAIN
+    weighed = _weighed_cached if plain else _weighed
+    return weighed(rule, gpc, optout, granted, refused, recorded)
+
+
+def _weighed(
+    rule: ConsentRule,
+    gpc: bool,
+    optout: bool,
+    granted: frozenset[str],
+    refused: frozenset[str],
+    recorded: bool | None,
+) -> Decision:
     withdraw = ADVERTISING in refused
     if gpc:
         record = False if withdraw else None
@@ -77,6 +97,9 @@ def decide(
         refused=refused,
         unasked=unasked,
     )
+
+
+_weighed_cached = lru_cache(256)(_weighed)  # nearly all requests say one of a few things
 
 
 def _statement(batch: object) -> tuple[frozenset[str], frozenset[str]]:

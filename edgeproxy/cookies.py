@@ -27,7 +27,7 @@ DURABLE_S = 395 * DAY_S  # browsers cut at 400 days. Source: RFC 6265bis, cookie
 CLICK_S = 90 * DAY_S
 
 
-class Cookie(msgspec.Struct, frozen=True, kw_only=True):
+class Cookie(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A row of the table. `readable`: scripts may read it; `host_only`: it never has a Domain."""
 
     name: str
@@ -150,7 +150,7 @@ def valid_scid(text: str) -> bool:
     return _SCID_SHAPE.fullmatch(text) is not None
 
 
-class Master(msgspec.Struct, frozen=True, kw_only=True):
+class Master(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What the signed cookie says; signed is not secret, so nothing personal is in it.
 
     `click_at_s` is the Unix time at which the click id was first seen, 0 without one. `consent` is
@@ -164,7 +164,7 @@ class Master(msgspec.Struct, frozen=True, kw_only=True):
     consent: bool | None = None
 
 
-class Signed(msgspec.Struct, frozen=True, kw_only=True):
+class Signed(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A master as it arrived, verified. `newest`: signed with today's key."""
 
     master: Master
@@ -173,7 +173,7 @@ class Signed(msgspec.Struct, frozen=True, kw_only=True):
     newest: bool
 
 
-class _Payload(msgspec.Struct, frozen=True, array_like=True):
+class _Payload(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A master on the wire: an array, because names would double its length."""
 
     scid: str
@@ -281,7 +281,7 @@ class MasterSigner:
 # --- writing -------------------------------------------------------------------------------------
 
 
-class CookieSite(msgspec.Struct, frozen=True, kw_only=True):
+class CookieSite(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Where cookies are set: `domain` (None: host-only) and whether the page is on https.
 
     `others` are the further places where a cookie of the same name may lie for this host: other

@@ -34,7 +34,7 @@ from edgeproxy.sites import Source
 Jar = Mapping[str, Sequence[str]]
 
 
-class Visitor(msgspec.Struct, frozen=True, kw_only=True):
+class Visitor(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A browser as recognised at one request.
 
     `click_at_s` is the Unix time of the click id's first sight, 0 without one. `minted`: the id was
@@ -49,6 +49,21 @@ class Visitor(msgspec.Struct, frozen=True, kw_only=True):
     consent: bool | None = None
     optout: bool = False
     held: Signed | None = None
+    strays: tuple[str, ...] = ()
+
+
+class Remembered(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What a browser's cookies say of it, before anything that this request adds.
+
+    `scid` is "" for a browser without one. `clicks` and `legacy` are the values of `_scclid` and of
+    the cookie that a shop plug-in sets.
+    """
+
+    scid: str = ""
+    held: Signed | None = None
+    clicks: tuple[str, ...] = ()
+    legacy: tuple[str, ...] = ()
+    optout: bool = False
     strays: tuple[str, ...] = ()
 
 
@@ -115,12 +130,41 @@ def _without_port(host: str) -> str:
 # --- recognising ---------------------------------------------------------------------------------
 
 
+def remember(
+    jar: Jar, *, source: str, site: CookieSite, signer: MasterSigner, now_s: int
+) -> Remembered:
+    """Read a browser's cookies.
+
+    The `_scid` that equals the master's, else the first of a safe shape, else the master's: a valid
+    value is never replaced, and a forged master never changes it.
+
+    Args:
+        jar: Of `edgeproxy.cookies.parse`.
+        source: The id of the source, which must be the master's.
+        site: Of `cookie_site`.
+        signer: Verifies the master.
+        now_s: Unix time.
+    """
+    if not jar:
+        return _NOTHING
+    held = _held(jar, source=source, site=site, signer=signer, now_s=now_s)
+    return Remembered(
+        scid=_scid(jar.get(SCID, ()), held),
+        held=held,
+        clicks=tuple(jar.get(CLICK, ())),
+        legacy=tuple(jar.get(LEGACY_CLICK, ())),
+        optout="1" in jar.get(OPTOUT, ()),
+        strays=_strays(jar, site),
+    )
+
+
+_NOTHING = Remembered()
+
+
 def recognise(
-    jar: Jar,
+    remembered: Remembered,
     *,
-    source: Source,
-    site: CookieSite,
-    signer: MasterSigner,
+    click_life_s: int,
     now_s: int,
     new_scid: Callable[[], str],
     batch_click_id: object = None,
@@ -128,16 +172,11 @@ def recognise(
     referrer_url: str = "",
     properties: Sequence[Mapping[str, object]] = (),
 ) -> Visitor:
-    """The visitor behind a request.
-
-    The `_scid` that equals the master's, else the first of a safe shape, else the master's, else a
-    new one: a valid value is never replaced, and a forged master never changes it.
+    """The visitor behind a request: what the cookies say, and a click that the request brings.
 
     Args:
-        jar: Of `edgeproxy.cookies.parse`.
-        source: Whose site it is; its id must be the master's.
-        site: Of `cookie_site`.
-        signer: Verifies the master.
+        remembered: Of `remember`.
+        click_life_s: How long a click counts.
         now_s: Unix time.
         new_scid: Called only when a new id is needed; a UUID of version 4, because older versions
             of Snap's pixel replace what is not a UUID of version 1 to 5.
@@ -146,24 +185,21 @@ def recognise(
         referrer_url: The referrer's.
         properties: Of each event, in order.
     """
-    held = _held(jar, source=source.id, site=site, signer=signer, now_s=now_s)
-    scid = _scid(jar.get(SCID, ()), held)
     fresh = clickid.choose(batch=batch_click_id, page_url=page_url, referrer_url=referrer_url)
     for event in () if fresh else properties:
         if fresh := clickid.from_properties(event):
             break
-    click_id, click_at_s = _click(
-        jar, held, fresh, life_s=source.click_id_days * DAY_S, now_s=now_s
-    )
+    held, scid = remembered.held, remembered.scid
+    click_id, click_at_s = _click(remembered, fresh, life_s=click_life_s, now_s=now_s)
     return Visitor(
         scid=scid or new_scid(),
         click_id=click_id,
         click_at_s=click_at_s,
         minted=not scid,
         consent=held.master.consent if held else None,
-        optout="1" in jar.get(OPTOUT, ()),
+        optout=remembered.optout,
         held=held,
-        strays=_strays(jar, site),
+        strays=remembered.strays,
     )
 
 
@@ -194,19 +230,17 @@ def _scid(values: Sequence[str], held: Signed | None) -> str:
     return held.master.scid if held else ""
 
 
-def _click(
-    jar: Jar, held: Signed | None, fresh: str, *, life_s: int, now_s: int
-) -> tuple[str, int]:
+def _click(remembered: Remembered, fresh: str, *, life_s: int, now_s: int) -> tuple[str, int]:
     """The click id and when it was first seen; a remembered one ends with its window.
 
     `_scclid` does not say how old it is, the master does. So an id that the master knows to be over
     is not believed from another cookie either.
     """
+    held, cookies, legacy = remembered.held, remembered.clicks, remembered.legacy
     known, known_at_s = (held.master.click_id, held.master.click_at_s) if held else ("", 0)
-    cookies, legacy = jar.get(CLICK, ()), jar.get(LEGACY_CLICK, ())
     if known and now_s - known_at_s >= life_s:
-        cookies = [value for value in cookies if value != known]
-        legacy = [value for value in legacy if value != known]
+        cookies = tuple(value for value in cookies if value != known)
+        legacy = tuple(value for value in legacy if value != known)
         known = ""
     if fresh:
         click_id = fresh

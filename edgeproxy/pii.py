@@ -56,6 +56,8 @@ _EXTENSION = re.compile(
 )
 _SEPARATORS = str.maketrans("", "", " \t\r\n\v\f()[]./~-")
 _DIALLED = re.compile(r"\+?[0-9]+")
+_NORTH_AMERICAN = re.compile(r"\+1[2-9][0-9]{9}")
+"""Complete, possible and without a trunk digit: the library, which takes its time, agrees."""
 
 
 def sha256_hex(text: str) -> str:
@@ -151,6 +153,8 @@ def phone_digits(text: str, country: str) -> str:
     dialled = _dialled(text)
     if not dialled:
         return ""
+    if _NORTH_AMERICAN.fullmatch(dialled):
+        return dialled[1:]
     region = _region(country) or None
     attempts = [(dialled, region)]
     if dialled.startswith("00"):

@@ -14,7 +14,7 @@ from edgeproxy.sites import Integration, Source
 Header = tuple[bytes, bytes]
 
 
-class Site(msgspec.Struct, frozen=True, kw_only=True):
+class Site(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     """One source seen from one of its origins.
 
     `cors` are the headers of every answer to that origin, errors included.
@@ -24,11 +24,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     origin: str
     targets: tuple[Target, ...]
     cors: tuple[Header, ...]
-
-    @property
-    def https(self) -> bool:
-        """Whether the page was delivered encrypted."""
-        return self.origin.startswith("https:")
+    https: bool  # whether the page was delivered encrypted
 
 
 class Registry:
@@ -60,6 +56,7 @@ def _site(source: Source, origin: str) -> Site:
     return Site(
         source=source,
         origin=origin,
+        https=origin.startswith("https:"),
         targets=tuple(target(integration) for integration in source.integrations),
         cors=(
             (b"access-control-allow-origin", origin.encode()),

@@ -28,10 +28,14 @@ class Choice(msgspec.Struct, frozen=True, gc=False):
 
 
 class Plan(msgspec.Struct, frozen=True, gc=False):
-    """Where one event goes; `reason` says why nowhere: unmapped, internal or no_consent."""
+    """Where one event goes; `reason` says why nowhere: unmapped, internal or no_consent.
+
+    `sign_up`: one of the rows is a SIGN_UP.
+    """
 
     choices: tuple[Choice, ...]
     reason: str = ""
+    sign_up: bool = False
 
 
 class Extras(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -82,7 +86,8 @@ def plan(
             Choice(each, snap_name, nth, mapped.rule)
             for nth, snap_name in enumerate(mapped.names, 1)
         ]
-    return Plan(tuple(choices), "" if choices else reason)
+    sign_up = any(choice.name == "SIGN_UP" for choice in choices)
+    return Plan(tuple(choices), "" if choices else reason, sign_up)
 
 
 def _wanted(integration: Integration, pixels: Sequence[str] | None) -> bool:
@@ -102,9 +107,12 @@ def entry(
     """One row: the event under the name, id and privacy profile of one choice."""
     integration = choice.target.integration
     event_id = wire_id(event.id, choice)
-    frozen = msgspec.structs.replace(
-        event, id=event_id, name=choice.name, privacy=integration.privacy
-    )
+    if event.name == choice.name and event.privacy == integration.privacy and choice.nth == 1:
+        frozen = event
+    else:
+        frozen = msgspec.structs.replace(
+            event, id=event_id, name=choice.name, privacy=integration.privacy
+        )
     order_id = event.goods.order_id if choice.name == "PURCHASE" else ""
     return Entry(
         integration=integration.id,
@@ -149,17 +157,23 @@ def extras_for(
     """
     v2 = integration.api == "v2"
     raw = integration.privacy == "match"
-    sealed = Sealed(
+    user_agent = extras.user_agent if raw else ""
+    user_agent_sha256 = sha256(extras.user_agent) if v2 and not raw else ""
+    address = extras.address if raw and not v2 else ""
+    address_sha256 = sha256(extras.address) if v2 else ""
+    mobile_ad_id = "" if v2 else extras.mobile_ad_id
+    idfv = "" if v2 else extras.idfv
+    if not (user_agent or user_agent_sha256 or address or address_sha256 or mobile_ad_id or idfv):
+        return None
+    return Sealed(
         bound_to=bound_to,
-        user_agent=extras.user_agent if raw else "",
-        user_agent_sha256=sha256(extras.user_agent) if v2 and not raw else "",
-        address=extras.address if raw and not v2 else "",
-        address_sha256=sha256(extras.address) if v2 else "",
-        mobile_ad_id="" if v2 else extras.mobile_ad_id,
-        idfv="" if v2 else extras.idfv,
+        user_agent=user_agent,
+        user_agent_sha256=user_agent_sha256,
+        address=address,
+        address_sha256=address_sha256,
+        mobile_ad_id=mobile_ad_id,
+        idfv=idfv,
     )
-    empty = Sealed(bound_to=bound_to)
-    return None if sealed == empty else sealed
 
 
 def bound_to(integration: str, visitor: bytes, key: bytes) -> str:

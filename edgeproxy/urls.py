@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from functools import lru_cache
 from urllib.parse import unquote_plus
 
 # A lone surrogate could not be written as UTF-8 later, and a control character is no URL.
@@ -33,6 +34,9 @@ _JWT = re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.")
 # A sign, a dot or the letters of a token, encoded once or more. Without one nothing is decoded.
 _SUSPECT = re.compile(r"@|eyJ|%(?:25)*(?:40|2E|65|79|4A)", re.IGNORECASE)
 
+_CACHED_CHARS = 512
+"""Longer addresses are cleaned each time, so that a hostile caller cannot fill the cache."""
+
 _DECODINGS = 3
 """An address inside a return URL inside a parameter is percent-encoded more than once."""
 
@@ -54,6 +58,10 @@ def clean_page_url(url: str) -> str:
     Returns:
         The cleaned address, or "" when it is not an absolute http or https URL.
     """
+    return _cleaned_cached(url) if len(url) <= _CACHED_CHARS else _cleaned(url)
+
+
+def _cleaned(url: str) -> str:
     found = _URL.fullmatch(url.strip())
     if found is None:
         return ""
@@ -61,6 +69,9 @@ def clean_page_url(url: str) -> str:
     page = f"{scheme}://{host}{port or ''}{path or ''}"
     kept = _clean_query(query) if query else ""
     return f"{page}?{kept}" if kept else page
+
+
+_cleaned_cached = lru_cache(maxsize=2048)(_cleaned)
 
 
 def host_of(url: str) -> str:

@@ -40,7 +40,7 @@ _GENERIC = frozenset(
 _REDUCED = re.compile(r"Android 10; K[;)]")
 
 
-class Agent(msgspec.Struct, frozen=True, kw_only=True):
+class Agent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One user agent, read; "" is unknown. `os_version` as in "17.5"."""
 
     browser: str = ""

@@ -33,6 +33,7 @@ from edgeproxy.identity import (
     expire_lines,
     optout_line,
     recognise,
+    remember,
 )
 from edgeproxy.sites import Source
 
@@ -51,11 +52,13 @@ NEW = "00000000-0000-4000-8000-000000000001"
 def visit(
     header: str = "", *, source: Source = SHOP, site: CookieSite = SITE, **facts: Any
 ) -> Visitor:
+    signer, now_s = facts.pop("signer", SIGNER), facts.pop("now_s", NOW_S)
+    jar = parse([header.encode("latin-1")])
     return recognise(
-        parse([header.encode("latin-1")]),
-        source=source,
-        site=site,
-        **{"signer": SIGNER, "now_s": NOW_S, "new_scid": lambda: NEW, **facts},
+        remember(jar, source=source.id, site=site, signer=signer, now_s=now_s),
+        click_life_s=source.click_id_days * DAY_S,
+        now_s=now_s,
+        **{"new_scid": lambda: NEW, **facts},
     )
 
 
@@ -504,10 +507,8 @@ def test_nothing_that_comes_in_adds_or_breaks_a_header(
 ) -> None:
     header = "; ".join(f"{name}={text}" for name, text in cookies).encode("utf-8", "replace")
     visitor = recognise(
-        parse([header]),
-        source=SHOP,
-        site=SITE,
-        signer=SIGNER,
+        remember(parse([header]), source=SHOP.id, site=SITE, signer=SIGNER, now_s=NOW_S),
+        click_life_s=SHOP.click_id_days * DAY_S,
         now_s=NOW_S,
         new_scid=lambda: NEW,
         batch_click_id=batch,

@@ -372,6 +372,18 @@ def test_a_damaged_batch_is_a_batch_or_an_unusable_batch(
     only_a_batch_or_a_refusal(text[:place] + junk + text[place + len(junk) :])
 
 
+@given(bodies)
+def test_a_batch_reads_the_same_at_once_and_event_by_event(body: object) -> None:
+    text = json.dumps(body).encode()
+    outcomes = []
+    for given_text in (text, text + b" " * 2048):  # no longer one that a look proves harmless
+        try:
+            outcomes.append(repr(parse(given_text)))
+        except BadBatch as bad:
+            outcomes.append(repr((bad.status, bad.code)))
+    assert outcomes[0] == outcomes[1]
+
+
 @given(st.binary(max_size=200))
 @example(b"\xff\xfe{\x00}\x00")
 def test_any_bytes_are_a_batch_or_an_unusable_batch(body: bytes) -> None:

@@ -138,6 +138,11 @@ def test_each_countrys_mobile_number_is_read_in_every_way_of_writing(region: str
     assert pii.phone_digits(national, region) == digits
 
 
+@given(st.from_regex(r"[0-9]{8,11}", fullmatch=True))
+def test_a_north_american_number_reads_the_same_however_it_is_dialled(national: str) -> None:
+    assert pii.phone_digits(f"+1{national}", "") == pii.phone_digits(f"001{national}", "")
+
+
 @pytest.mark.parametrize("field", HASHED)
 def test_a_digest_is_kept_in_lower_case_and_not_hashed_again(field: str) -> None:
     assert FIELDS[field](DIGEST, "US") == DIGEST

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from edgeproxy.errors import BadBatch
-from edgeproxy.web.asgi import AT_ONCE, Gone, Header, Message, answer, read_body, reply
+from edgeproxy.web.asgi import AT_ONCE, Fixed, Gone, Header, Message, answer, read_body, reply
 
 
 class Server:
@@ -126,19 +126,21 @@ async def test_an_empty_answer_has_a_length_where_http_has_a_body(
 
 @pytest.mark.parametrize("can", [True, False])
 async def test_a_reply_is_written_at_once_where_the_server_can(*, can: bool) -> None:
-    written: list[tuple[int, Sequence[Header], bytes]] = []
+    written: list[tuple[int, Sequence[Header], bytes, bytes]] = []
     messages: list[Message] = []
 
-    def at_once(status: int, headers: Sequence[Header], body: bytes) -> bool:
-        written.append((status, headers, body))
+    def at_once(status: int, headers: Sequence[Header], body: bytes, fixed: bytes) -> bool:
+        written.append((status, headers, body, fixed))
         return can
 
     async def send(message: Message) -> None:
         messages.append(message)
 
-    await reply({AT_ONCE: at_once}, send, 200, [(b"a", b"b")], b"abc")
-    assert written == [(200, [(b"a", b"b")], b"abc")]
-    assert messages == ([] if can else await sent(200, [(b"a", b"b")], b"abc"))
+    fixed = Fixed([(b"x", b"1"), (b"y", b"2")])
+    await reply({AT_ONCE: at_once}, send, 200, [(b"a", b"b")], b"abc", fixed=fixed)
+    assert written == [(200, [(b"a", b"b")], b"abc", b"\r\nx: 1\r\ny: 2")]
+    headers = [(b"x", b"1"), (b"y", b"2"), (b"a", b"b")]
+    assert messages == ([] if can else await sent(200, headers, b"abc"))
 
 
 async def test_a_reply_is_an_answer_where_the_server_knows_no_better() -> None:

@@ -48,7 +48,10 @@ class Wake:
 
     def flag(self, integration: str) -> asyncio.Event:
         """What the loop of an integration waits for."""
-        return self._flags.setdefault(integration, asyncio.Event())
+        flag = self._flags.get(integration)
+        if flag is None:
+            flag = self._flags[integration] = asyncio.Event()
+        return flag
 
 
 async def deliver(

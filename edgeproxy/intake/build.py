@@ -13,6 +13,7 @@ from edgeproxy.intake.goods import read_goods
 from edgeproxy.intake.person import Known
 from edgeproxy.intake.raw import RawEvent, Unacceptable
 from edgeproxy.intake.values import holds_email, plain, time_ms, word
+from edgeproxy.sites import Privacy
 
 DAY_MS = 86_400_000
 MAX_AGE_MS: dict[Channel, int] = {
@@ -63,14 +64,24 @@ def skew_ms(sent_at: object, now_ms: int) -> int:
     return now_ms - sent
 
 
-def build_event(raw: RawEvent, scene: Scene, *, sign_up: bool, new_id: Callable[[], str]) -> Event:
-    """The canonical event, still without Snap's name and the integration's privacy profile.
+def build_event(
+    raw: RawEvent,
+    scene: Scene,
+    *,
+    sign_up: bool,
+    new_id: Callable[[], str],
+    name: str = "",
+    privacy: Privacy = "match",
+) -> Event:
+    """The canonical event, with the name and the privacy profile of the first row that it makes.
 
     Args:
         raw: One event as read.
         scene: What its request says.
         sign_up: Whether it will be a SIGN_UP, whose `method` then counts.
         new_id: Mints an id when the caller gave none.
+        name: Snap's name for it.
+        privacy: The integration's profile.
 
     Raises:
         Unacceptable: `bad_time`, `too_old`, `bad_number`, `too_many_products`.
@@ -78,14 +89,15 @@ def build_event(raw: RawEvent, scene: Scene, *, sign_up: bool, new_id: Callable[
     properties = raw.properties
     return Event(
         id=_id(raw, properties) or new_id(),
-        name="",
+        name=name,
+        privacy=privacy,
         time_ms=_time(raw.time, scene),
         source=scene.source,
         channel=scene.channel,
-        label=word(properties.get("event_tag")) if properties else "",
+        label=word(properties["event_tag"]) if "event_tag" in properties else "",
         page_url=scene.page_url,
         test=raw.test,
-        limited=_limited(properties),
+        limited=_limited(properties) if properties else False,
         scid=scene.scid,
         click_id=(clickid.from_properties(properties) if scene.own_clicks and properties else "")
         or scene.click_id,
@@ -128,6 +140,8 @@ def _limited(properties: Mapping[str, Any]) -> bool:
     """
     for name in ("data_use", "data_processing_options"):
         given = properties.get(name)
+        if given is None:
+            continue
         for one in given if isinstance(given, list) else [given]:
             if isinstance(one, str) and _LIMITED.search(one):
                 return True

@@ -37,6 +37,30 @@ TRAVEL = (
 
 _NOTHING = Goods()
 _ONE = Decimal(1)
+_NO_TRAVEL: dict[str, str] = {}
+_TRAVEL = frozenset(TRAVEL)
+_MATTERS = frozenset(
+    (
+        *PRICE,
+        *LINES,
+        *LINE_ID,
+        *LINE_PRICE,
+        *LINE_BRAND,
+        *ITEM_IDS,
+        *NUMBER_ITEMS,
+        *ORDER_ID,
+        *CATEGORY,
+        *SEARCH,
+        *TRAVEL,
+        "brands",
+        "currency",
+        "description",
+        "level",
+        "method",
+        "quantity",
+        "sign_up_method",
+    )
+)
 
 
 def read_goods(properties: Mapping[str, Any], *, sign_up: bool = False) -> Goods:
@@ -51,7 +75,7 @@ def read_goods(properties: Mapping[str, Any], *, sign_up: bool = False) -> Goods
 
     Source: Snap, Conversions API, Parameters page; GA4 and Segment e-commerce specifications.
     """
-    if not properties:
+    if _MATTERS.isdisjoint(properties):
         return _NOTHING
     found = _lines(properties)
     lines = tuple(_line(one) for one in found)
@@ -64,14 +88,20 @@ def read_goods(properties: Mapping[str, Any], *, sign_up: bool = False) -> Goods
         lines=lines,
         category=_first_word(properties, CATEGORY) or _common_category(found),
         brands=_brands(properties, lines),
-        description=word(properties.get("description")),
-        level=word(properties.get("level")),
+        description=_first_word(properties, ("description",)),
+        level=_first_word(properties, ("level",)),
         search_string=_first_word(properties, SEARCH),
         sign_up_method=_first_word(
             properties, ("sign_up_method", "method") if sign_up else ("sign_up_method",)
         ),
-        travel={name: word(properties[name]) for name in TRAVEL if word(properties.get(name))},
+        travel=_travel(properties),
     )
+
+
+def _travel(properties: Mapping[str, Any]) -> dict[str, str]:
+    if _TRAVEL.isdisjoint(properties):
+        return _NO_TRAVEL
+    return {name: text for name in TRAVEL if (text := word(properties.get(name)))}
 
 
 def _first_word(properties: Mapping[str, Any], names: Sequence[str]) -> str:
@@ -140,7 +170,7 @@ def _item_ids(properties: Mapping[str, Any], lines: Sequence[Line]) -> tuple[str
 
 
 def _brands(properties: Mapping[str, Any], lines: Sequence[Line]) -> tuple[str, ...]:
-    given = _words(properties, ("brands",))
+    given = _words(properties, ("brands",)) if "brands" in properties else ()
     return given or tuple(dict.fromkeys(line.brand for line in lines if line.brand))
 
 
@@ -148,6 +178,8 @@ def _words(properties: Mapping[str, Any], names: Sequence[str]) -> tuple[str, ..
     """A list of texts under the first name that has any; a single text is a list of one."""
     for name in names:
         given = properties.get(name)
+        if given is None:
+            continue
         listed = given if isinstance(given, list) else [given]
         if texts := tuple(text for text in map(word, listed[:PRODUCTS]) if text):
             return texts

@@ -14,9 +14,6 @@ PRODUCTS = 200
 def check_properties(raw: bytes, properties: Mapping[str, Any]) -> None:
     """Refuse an event whose properties are too deep, too long, or hold control characters.
 
-    The cheap look at the text proves most events harmless: one without a backslash has no escaped
-    control character, one with few brackets is not deep, a short one has no long text or list.
-
     Args:
         raw: The event's JSON text.
         properties: The same, decoded.
@@ -24,16 +21,24 @@ def check_properties(raw: bytes, properties: Mapping[str, Any]) -> None:
     Raises:
         Unacceptable: `too_deep`, `too_long`, `control_character`, `too_many_products`.
     """
-    harmless = (
+    if not harmless(raw, depth=DEPTH):
+        _walk(properties, 2)
+
+
+def harmless(raw: bytes, *, depth: int) -> bool:
+    """Whether a cheap look at a JSON text proves that it keeps the bounds; most do.
+
+    One without a backslash has no escaped control character, one with few brackets is not deep, a
+    short one has no long text or list.
+    """
+    return (
         len(raw) <= STRING_CHARS
         and b"\\" not in raw
         and b"\x7f" not in raw
         and b"\xc2" not in raw
-        and raw.count(b"{") + raw.count(b"[") <= DEPTH
+        and raw.count(b"{") + raw.count(b"[") <= depth
         and raw.count(b",") <= PRODUCTS
     )
-    if not harmless:
-        _walk(properties, 2)
 
 
 def _walk(value: object, depth: int) -> None:

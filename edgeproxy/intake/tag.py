@@ -4,12 +4,13 @@ So one bad event costs only itself.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from edgeproxy.errors import BadBatch
-from edgeproxy.intake.limits import EVENT_BYTES, check_properties, check_text
+from edgeproxy.intake.limits import DEPTH, EVENT_BYTES, check_properties, check_text, harmless
 from edgeproxy.intake.raw import RawBatch, RawEvent, Rejected, Unacceptable
 
 MAX_EVENTS = 50
@@ -27,10 +28,9 @@ class Page(msgspec.Struct, frozen=True, gc=False):
     referrer: str | None = None
 
 
-class Batch(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """What the tag posts. Times in Unix ms. Unknown fields are ignored."""
+class Envelope(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What the tag posts, without the events. Times in Unix ms. Unknown fields are ignored."""
 
-    events: list[msgspec.Raw]
     v: int = 1
     sent_at: int | float | str | None = None
     page: Page | None = None
@@ -52,6 +52,35 @@ class TagEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     test_mode: bool = False
 
 
+_NO_PAGE = Page()
+
+
+class Batch(Envelope, frozen=True, gc=False, kw_only=True):
+    """A batch whose events are still texts, so that a bad one costs only itself."""
+
+    events: list[msgspec.Raw]
+
+
+class PlainBatch(Envelope, frozen=True, gc=False, kw_only=True):
+    """A batch that is read at once, which all of its events survive or none."""
+
+    events: list[TagEvent]
+
+
+_PLAIN = msgspec.json.Decoder(PlainBatch)
+_NO_PAGE = Page()
+_PLAIN = msgspec.json.Decoder(
+    msgspec.defstruct(
+        "PlainBatch",
+        [("events", list[TagEvent])],
+        bases=(Batch,),
+        frozen=True,
+        gc=False,
+        kw_only=True,
+    )
+)
+"""Reads a batch and its events at once, which only all of them together survive."""
+
 _BATCH = msgspec.json.Decoder(Batch)
 _EVENT = msgspec.json.Decoder(TagEvent)
 
@@ -65,6 +94,8 @@ def parse(body: bytes) -> RawBatch:
     Raises:
         BadBatch: 400 when there is no batch, 413 when it has more than 50 events.
     """
+    if (plain := _plain(body)) is not None:
+        return plain
     try:
         batch = _envelope(body)
     except _UNREADABLE as error:
@@ -77,7 +108,24 @@ def parse(body: bytes) -> RawBatch:
             f"the batch has {len(batch.events)} events; {MAX_EVENTS} is the most",
             status=413,
         )
-    return _raw_batch(batch)
+    return _one_by_one(batch)
+
+
+def _plain(body: bytes) -> RawBatch | None:
+    """The batch, when nothing is wrong with any of its events and a look at the text proves it."""
+    if not harmless(body, depth=DEPTH + _AROUND):
+        return None
+    try:
+        batch = _PLAIN.decode(body)
+        test = batch.test_mode
+        events = [_raw(index, event, test) for index, event in enumerate(batch.events)]
+    except (*_UNREADABLE, Unacceptable):
+        return None
+    return _raw_batch(batch, events, ()) if 0 < len(events) <= MAX_EVENTS else None
+
+
+_AROUND = 2
+"""How deep an event lies in a batch."""
 
 
 def _envelope(body: bytes) -> Batch:
@@ -101,7 +149,7 @@ def _mend(found: re.Match[bytes]) -> bytes:
     return b"\\ufffd" if len(found.group()) == 6 else found.group()
 
 
-def _raw_batch(batch: Batch) -> RawBatch:
+def _one_by_one(batch: Batch) -> RawBatch:
     events: list[RawEvent] = []
     rejected: list[Rejected] = []
     for index, raw in enumerate(batch.events):
@@ -109,7 +157,13 @@ def _raw_batch(batch: Batch) -> RawBatch:
             events.append(_read(index, raw, batch.test_mode))
         except Unacceptable as no:
             rejected.append(Rejected(index, no.code, no.reason))
-    page = batch.page or Page()
+    return _raw_batch(batch, events, rejected)
+
+
+def _raw_batch(
+    batch: Envelope, events: Sequence[RawEvent], rejected: Sequence[Rejected]
+) -> RawBatch:
+    page = batch.page or _NO_PAGE
     return RawBatch(
         events=tuple(events),
         rejected=tuple(rejected),
@@ -131,8 +185,12 @@ def _read(index: int, raw: msgspec.Raw, test: bool) -> RawEvent:
         event = _EVENT.decode(text)
     except _UNREADABLE as error:
         raise Unacceptable("unreadable", _where(error)) from None
+    check_properties(text, event.properties or {})
+    return _raw(index, event, test)
+
+
+def _raw(index: int, event: TagEvent, test: bool) -> RawEvent:
     properties = event.properties or {}
-    check_properties(text, properties)
     return RawEvent(
         index=index,
         name=_name(event.name),
@@ -156,7 +214,9 @@ def _name(name: str) -> str:
 def _id(value: str | int | None) -> str:
     if isinstance(value, int) and value.bit_length() > 64:
         raise Unacceptable("bad_number", "the event's id is a number of more than 64 bits")
-    text = "" if value is None else str(value).strip()
+    if value is None:
+        return ""
+    text = str(value).strip()
     if len(text) > ID_CHARS:
         raise Unacceptable("too_long", f"the event's id is longer than {ID_CHARS} characters")
     if not text.isprintable():

@@ -49,7 +49,7 @@ def word(value: object) -> str:
     A text that holds an e-mail address is left out: these fields go to Snap as they are.
     """
     text = plain(value)
-    return "" if holds_email(text) else text
+    return "" if "@" in text and holds_email(text) else text
 
 
 def plain(value: object) -> str:

@@ -20,7 +20,17 @@ from edgeproxy.public.ask import Ask
 from edgeproxy.public.contact import Contact, cookies_of, meet, visitor_name, withdraw
 from edgeproxy.public.state import State
 from edgeproxy.registry import Site
-from edgeproxy.routing import Choice, Extras, Plan, bound_to, entry, extras_for, plan, wire_id
+from edgeproxy.routing import (
+    Choice,
+    Extras,
+    Plan,
+    Target,
+    bound_to,
+    entry,
+    extras_for,
+    plan,
+    wire_id,
+)
 from edgeproxy.store.base import Binding, Entry, Fate, Item
 from edgeproxy.trace import Stage, Step
 from edgeproxy.urls import clean_page_url
@@ -69,12 +79,15 @@ async def accept(batch: RawBatch, ask: Ask, site: Site, state: State) -> Accepte
         referrer=batch.referrer,
         properties=[event.properties for event in batch.events if event.properties],
     )
-    agent = read_agent(ask.user_agent)
-    await withdraw(contact, site, state)
-    intake = _Intake(batch, ask, site, state, contact, agent)
-    if reason := _refusal(ask, agent, contact.decision, site):
+    if contact.decision.withdraw:
+        await withdraw(contact, site, state)
+    told = _told(state.trace_key, ask.user_agent)
+    intake = _Intake(batch, ask, site, state, contact, told)
+    if reason := _refusal(ask, told.agent, contact.decision, site):
         return intake.refuse(reason)
-    return await intake.take()
+    items = intake.items()
+    fates = await state.store.append(items) if items else ()
+    return intake.taken(fates)
 
 
 def _refusal(ask: Ask, agent: Agent, decision: Decision, site: Site) -> str:
@@ -92,18 +105,45 @@ def _refusal(ask: Ask, agent: Agent, decision: Decision, site: Site) -> str:
     return ""
 
 
+class _Told(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What a user agent says, and its digest for traces."""
+
+    agent: Agent
+    device: Device
+    hmac: str
+
+
 class _Intake:
     """The events of one allowed request on their way into the store."""
 
+    __slots__ = (
+        "_address",
+        "_ask",
+        "_batch",
+        "_boxes",
+        "_contact",
+        "_dropped",
+        "_known",
+        "_now_ms",
+        "_rejected",
+        "_scene",
+        "_site",
+        "_state",
+        "_taken",
+        "_told",
+        "_visitor",
+    )
+
     def __init__(
-        self, batch: RawBatch, ask: Ask, site: Site, state: State, contact: Contact, agent: Agent
+        self, batch: RawBatch, ask: Ask, site: Site, state: State, contact: Contact, told: _Told
     ) -> None:
         self._batch, self._ask, self._site, self._state = batch, ask, site, state
         self._contact = contact
-        self._agent = agent
+        self._told = told
         self._now_ms = state.now_ms()
         self._rejected: list[Rejected] = list(batch.rejected)
         self._dropped: dict[str, int] = {}
+        self._taken: list[tuple[RawEvent, Event, tuple[Choice, ...]]] = []
 
     def refuse(self, reason: str) -> Accepted:
         """Count all events under one reason; robots and prefetchers get no cookie."""
@@ -112,19 +152,35 @@ class _Intake:
         robot = reason in ("bot", "prefetch")
         return self._count([] if robot else cookies_of(self._contact, self._site, self._state))
 
-    def _prepare(self) -> None:
-        ask, contact, source = self._ask, self._contact, self._site.source
-        self._address = ask.address if is_visitor(ask.address) else ""
-        self._visitor = visitor_name(self._state, source.id, contact.visitor.scid)
-        self._known = read_person(self._batch.user, source.default_country)
-        self._scene = self._make_scene(self._agent)
-        self._boxes: dict[str, bytes] = {}
+    def items(self) -> list[Item]:
+        """Route and build the events; what is left is for the store."""
+        self._prepare()
+        items: list[Item] = []
+        bindings = self._bindings()
+        for raw in self._batch.events:
+            if raw.name == "reset" and raw.call != "page":
+                bindings.append(Binding(visitor=self._visitor, forget=True))
+            routed = self._route(raw)
+            built = self._build(raw, routed) if routed.choices else None
+            if bindings:
+                items += [Item((), binding) for binding in bindings]
+                bindings = []
+            if built is not None:
+                self._taken.append((raw, built, routed.choices))
+                items.append(Item(self._entries(built, routed.choices)))
+        return items
 
-    def _make_scene(self, agent: Agent) -> Scene:
-        batch, state, now_ms = self._batch, self._state, self._now_ms
-        visitor, advertising = self._contact.visitor, not self._contact.decision.reason
-        return Scene(
-            source=self._site.source.id,
+    def _prepare(self) -> None:
+        ask, batch, source = self._ask, self._batch, self._site.source
+        contact, told, now_ms = self._contact, self._told, self._now_ms
+        visitor = contact.visitor
+        self._address = ask.address if is_visitor(ask.address) else ""
+        self._visitor = visitor_name(self._state, source.id, visitor.scid)
+        self._known = read_person(batch.user, source.default_country)
+        self._boxes: dict[str, bytes] = {}
+        advertising = not contact.decision.reason
+        self._scene = Scene(
+            source=source.id,
             channel="WEB",
             now_ms=now_ms,
             skew_ms=0 if batch.sent_at is None else skew_ms(batch.sent_at, now_ms),
@@ -133,31 +189,10 @@ class _Intake:
             click_id=visitor.click_id if advertising else "",
             own_clicks=advertising,
             known=self._known,
-            device=Device(
-                model=agent.model, os_version=agent.os_version, os=agent.os, browser=agent.browser
-            ),
-            address_hmac=_digest(state.trace_key, self._address),
-            agent_hmac=_digest(state.trace_key, self._ask.user_agent),
+            device=told.device,
+            address_hmac=_short_digest(self._state.trace_key, self._address),
+            agent_hmac=told.hmac,
         )
-
-    async def take(self) -> Accepted:
-        """Route, build and store; the answer counts what happened."""
-        self._prepare()
-        items: list[Item] = []
-        bindings = self._bindings()
-        taken: list[tuple[RawEvent, Event, tuple[Choice, ...]]] = []
-        for raw in self._batch.events:
-            if raw.name == "reset" and raw.call != "page":
-                bindings.append(Binding(visitor=self._visitor, forget=True))
-            routed = self._route(raw)
-            built = self._build(raw, routed) if routed.choices else None
-            items += [Item((), binding) for binding in bindings]
-            bindings = []
-            if built is not None:
-                taken.append((raw, built, routed.choices))
-                items.append(Item(self._entries(built, routed.choices)))
-        fates = await self._append(items)
-        return self._answer(taken, fates)
 
     def _bindings(self) -> list[Binding]:
         """What the batch says of its visitor, kept for all later events; only with consent."""
@@ -166,13 +201,7 @@ class _Intake:
         return [Binding(visitor=self._visitor, traits=encode_person(self._known.person))]
 
     def _route(self, raw: RawEvent) -> Plan:
-        routed = plan(
-            raw.name,
-            raw.call,
-            self._site.targets,
-            pixels=self._batch.pixels,
-            granted=self._contact.decision.allows,
-        )
+        routed = _plan(self._site, raw, self._batch.pixels, self._contact.decision)
         if routed.reason:
             self._drop(raw, routed.reason)
         return routed
@@ -182,9 +211,16 @@ class _Intake:
         self._tell("dropped", raw.id, raw.name, reason=reason)
 
     def _build(self, raw: RawEvent, routed: Plan) -> Event | None:
-        sign_up = any(choice.name == "SIGN_UP" for choice in routed.choices)
+        first = routed.choices[0]
         try:
-            return build_event(raw, self._scene, sign_up=sign_up, new_id=self._state.new_id)
+            return build_event(
+                raw,
+                self._scene,
+                sign_up=routed.sign_up,
+                new_id=self._state.new_id,
+                name=first.name,
+                privacy=first.target.integration.privacy,
+            )
         except Unacceptable as no:
             self._rejected.append(Rejected(raw.index, no.code, no.reason))
             self._tell("rejected", raw.id, raw.name, code=no.code, reason=no.reason)
@@ -192,20 +228,19 @@ class _Intake:
 
     def _entries(self, event: Event, choices: Sequence[Choice]) -> tuple[Entry, ...]:
         expires_ms = event.time_ms + MAX_AGE_MS[event.channel]
+        visitor = self._visitor
         return tuple(
-            entry(
-                event,
-                choice,
-                visitor=self._visitor,
-                expires_ms=expires_ms,
-                sealed=self._box(choice),
-            )
-            for choice in choices
+            [
+                entry(
+                    event, one, visitor=visitor, expires_ms=expires_ms, sealed=self._box(one.target)
+                )
+                for one in choices
+            ]
         )
 
-    def _box(self, choice: Choice) -> bytes:
+    def _box(self, to: Target) -> bytes:
         """The sealed extras for one integration, made once a request."""
-        integration = choice.target.integration
+        integration = to.integration
         box = self._boxes.get(integration.id)
         if box is None:
             known = self._known
@@ -224,41 +259,36 @@ class _Intake:
             self._boxes[integration.id] = box
         return box
 
-    async def _append(self, items: Sequence[Item]) -> Sequence[Sequence[Fate]]:
-        if not items:
-            return ()
-        return await self._state.store.append(items)
-
-    def _answer(
-        self,
-        taken: Sequence[tuple[RawEvent, Event, tuple[Choice, ...]]],
-        fates: Sequence[Sequence[Fate]],
-    ) -> Accepted:
+    def taken(self, fates: Sequence[Sequence[Fate]]) -> Accepted:
+        """What happened, once it is durable; delivery is told."""
         of_events = [fate for fate in fates if fate]
-        accepted = sum(Fate.ACCEPTED in fate for fate in of_events)
-        for integration in {
-            choice.target.integration.id for _, _, choices in taken for choice in choices
-        }:
-            self._state.wake(integration)
+        accepted = 0
+        for fate in of_events:
+            accepted += Fate.ACCEPTED in fate
+        wake = self._state.wake
+        for integration in self._boxes:
+            wake(integration)
         if self._state.watch is not None:
-            self._tell_taken(taken, of_events)
+            self._tell_taken(of_events)
         cookies = cookies_of(self._contact, self._site, self._state)
         return self._count(cookies, accepted=accepted, duplicates=len(of_events) - accepted)
 
     def _count(
         self, cookies: Sequence[bytes], *, accepted: int = 0, duplicates: int = 0
     ) -> Accepted:
-        tally = self._state.tally
+        tally, rejected = self._state.tally, self._rejected
         tally["accepted"] += accepted
-        tally["duplicates"] += duplicates
-        tally["rejected"] += len(self._rejected)
+        if duplicates:
+            tally["duplicates"] += duplicates
+        if rejected:
+            tally["rejected"] += len(rejected)
         for reason, count in self._dropped.items():
             tally[f"dropped.{reason}"] += count
         answer = Answer(
             accepted=accepted,
             duplicates=duplicates,
             dropped=self._dropped,
-            rejected=tuple(sorted(self._rejected, key=_index)),
+            rejected=tuple(sorted(rejected, key=_index)) if rejected else (),
         )
         return Accepted(answer=answer, cookies=cookies)
 
@@ -275,13 +305,9 @@ class _Intake:
                 )
             )
 
-    def _tell_taken(
-        self,
-        taken: Sequence[tuple[RawEvent, Event, tuple[Choice, ...]]],
-        fates: Sequence[Sequence[Fate]],
-    ) -> None:
+    def _tell_taken(self, fates: Sequence[Sequence[Fate]]) -> None:
         """Trace what came in, as it is after hashing, and under which rules it was queued."""
-        for (raw, event, choices), fate in zip(taken, fates, strict=True):
+        for (raw, event, choices), fate in zip(self._taken, fates, strict=True):
             self._tell("received", event.id, raw.name, event=msgspec.to_builtins(event))
             for choice, one in zip(choices, fate, strict=True):
                 self._tell(
@@ -298,13 +324,54 @@ def _index(rejected: Rejected) -> int:
     return rejected.index
 
 
-_sha256 = lru_cache(8192)(pii.sha256_hex)
+_CACHED_CHARS = 512
+"""What is longer is worked out each time, so that a hostile caller cannot fill a cache."""
 
 
-@lru_cache(8192)
+def _plan(site: Site, raw: RawEvent, pixels: tuple[str, ...] | None, decision: Decision) -> Plan:
+    """Where an event goes; most are of a few names."""
+    if pixels is None and decision.plain:
+        return _plan_cached(site, raw.name, raw.call, decision)
+    return plan(raw.name, raw.call, site.targets, pixels=pixels, granted=decision.allows)
+
+
+@lru_cache(2048)
+def _plan_cached(site: Site, name: str, call: str, decision: Decision) -> Plan:
+    return plan(name, call, site.targets, pixels=None, granted=decision.allows)
+
+
+def _told(key: bytes, user_agent: str) -> _Told:
+    short = len(user_agent) <= _CACHED_CHARS
+    return _told_cached(key, user_agent) if short else _told_by(key, user_agent)
+
+
+def _told_by(key: bytes, user_agent: str) -> _Told:
+    agent = read_agent(user_agent)
+    return _Told(
+        agent=agent,
+        device=Device(
+            model=agent.model, os_version=agent.os_version, os=agent.os, browser=agent.browser
+        ),
+        hmac=_digest(key, user_agent),
+    )
+
+
+_told_cached = lru_cache(4096)(_told_by)
+
+
 def _digest(key: bytes, text: str) -> str:
     """A short name for an address or user agent that cannot be reversed by trying all of them."""
     if not text:
         return ""
     data = text.encode("utf-8", "surrogatepass")
     return hashlib.blake2b(data, key=key, digest_size=12).hexdigest()
+
+
+_short_digest = lru_cache(4096)(_digest)
+
+
+def _sha256(text: str) -> str:
+    return _sha256_cached(text) if len(text) <= _CACHED_CHARS else pii.sha256_hex(text)
+
+
+_sha256_cached = lru_cache(4096)(pii.sha256_hex)

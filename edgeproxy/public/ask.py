@@ -1,5 +1,7 @@
 """What a request says besides its body: one pass over the headers, nothing interpreted twice."""
 
+from functools import lru_cache
+
 import msgspec
 
 from edgeproxy.addresses import TrustedProxies
@@ -30,59 +32,55 @@ def read_ask(scope: Scope, proxies: TrustedProxies) -> Ask:
     """Collect the facts; forwarded ones count from a trusted proxy only."""
     lines: list[tuple[bytes, bytes]] = scope["headers"]
     headers = dict(lines)
-    peer: str | None = scope["client"][0] if scope.get("client") else None
-    repeated = len(headers) != len(lines)
+    get = headers.get
+    client = scope.get("client")
+    peer: str | None = client[0] if client else None
+    cookie, forwarded = get(b"cookie"), get(b"x-forwarded-for")
+    if len(headers) != len(lines):
+        cookies, hops = _all(lines, b"cookie"), b",".join(_all(lines, b"x-forwarded-for"))
+    else:
+        cookies, hops = () if cookie is None else (cookie,), forwarded or b""
+    proto = get(b"x-forwarded-proto")
     return Ask(
-        origin=headers.get(b"origin"),
-        host=_host(headers.get(b"host", b"")),
-        secure=_secure(scope, headers, trusted=proxies.trusts(peer)),
-        address=proxies.client(peer, _forwarded(lines, headers, repeated=repeated)),
-        user_agent=headers.get(b"user-agent", b"").decode("latin-1"),
-        cookies=_cookies(lines, headers, repeated=repeated),
-        gpc=headers.get(b"sec-gpc") == b"1",
-        speculative=_speculative(headers),
-        content_length=headers.get(b"content-length"),
-        content_encoding=headers.get(b"content-encoding", b""),
+        origin=get(b"origin"),
+        host=_host(get(b"host", b"")),
+        secure=(
+            scope["scheme"] == "https"
+            if proto is None or not proxies.trusts(peer)
+            else proto.strip().lower() == b"https"
+        ),
+        address=proxies.client(peer, hops.decode("latin-1")),
+        user_agent=get(b"user-agent", b"").decode("latin-1"),
+        cookies=cookies,
+        gpc=get(b"sec-gpc") == b"1",
+        speculative="" if headers.keys().isdisjoint(_SPECULATION) else _speculative(headers),
+        content_length=get(b"content-length"),
+        content_encoding=get(b"content-encoding", b""),
     )
+
+
+def _all(lines: list[tuple[bytes, bytes]], name: bytes) -> tuple[bytes, ...]:
+    """All lines of one header; HTTP/2 fronts may split `Cookie`."""
+    return tuple(value for given, value in lines if given == name)
+
+
+_HOST_BYTES = 260
+"""A name and a port; a longer one is not remembered."""
 
 
 def _host(value: bytes) -> str:
     """The host without port, lower case."""
+    return _host_cached(value) if len(value) <= _HOST_BYTES else _host_of(value)
+
+
+def _host_of(value: bytes) -> str:
     text = value.decode("latin-1").lower()
     if text.startswith("["):
         return text.partition("]")[0][1:]
     return text.partition(":")[0]
 
 
-def _secure(scope: Scope, headers: dict[bytes, bytes], *, trusted: bool) -> bool:
-    forwarded = headers.get(b"x-forwarded-proto") if trusted else None
-    if forwarded is not None:
-        return forwarded.strip().lower() == b"https"
-    return bool(scope["scheme"] == "https")
-
-
-def _forwarded(
-    lines: list[tuple[bytes, bytes]], headers: dict[bytes, bytes], *, repeated: bool
-) -> str:
-    """`X-Forwarded-For`, several lines as one."""
-    if b"x-forwarded-for" not in headers:
-        return ""
-    if not repeated:
-        return headers[b"x-forwarded-for"].decode("latin-1")
-    return ",".join(value.decode("latin-1") for name, value in lines if name == b"x-forwarded-for")
-
-
-def _cookies(
-    lines: list[tuple[bytes, bytes]], headers: dict[bytes, bytes], *, repeated: bool
-) -> tuple[bytes, ...]:
-    """The `Cookie` lines; HTTP/2 fronts may split the header."""
-    if b"cookie" not in headers:
-        return ()
-    if not repeated:
-        return (headers[b"cookie"],)
-    return tuple(value for name, value in lines if name == b"cookie")
-
-
+_host_cached = lru_cache(256)(_host_of)
 _SPECULATION = (b"sec-purpose", b"purpose", b"x-moz", b"x-purpose")
 
 

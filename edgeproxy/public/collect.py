@@ -1,22 +1,26 @@
 """`POST /e`: the tag's batches. The hot path: nothing here is done that need not be."""
 
+from functools import lru_cache
+
 import msgspec
 
 from edgeproxy.errors import BadBatch, Forbidden
 from edgeproxy.intake import tag
-from edgeproxy.public.accept import Accepted, accept
+from edgeproxy.intake.tag import MAX_EVENTS
+from edgeproxy.public.accept import Answer, accept
 from edgeproxy.public.ask import Ask, read_ask
 from edgeproxy.public.state import State
 from edgeproxy.registry import Site
-from edgeproxy.web.asgi import Header, Receive, Scope, Send, read_body, reply
+from edgeproxy.web.asgi import Fixed, Receive, Scope, Send, read_body, reply
 
 BODY_BYTES = 64 * 1024
 
 _JSON = msgspec.json.Encoder()
-_FIXED: tuple[Header, ...] = (
-    (b"content-type", b"application/json"),
-    (b"cache-control", b"no-store"),
-)
+_PLAIN_ANSWERS = {
+    count: _JSON.encode(Answer(accepted=count, duplicates=0, dropped={}, rejected=()))
+    for count in range(MAX_EVENTS + 1)
+}
+"""The bodies of nearly all answers: everything was accepted."""
 
 
 async def collect(scope: Scope, receive: Receive, send: Send, state: State) -> None:
@@ -31,8 +35,25 @@ async def collect(scope: Scope, receive: Receive, send: Send, state: State) -> N
     site = admitted(ask, state)
     batch = tag.parse(await read_body(receive, BODY_BYTES, ask.content_length))
     accepted = await accept(batch, ask, site, state)
-    body = _JSON.encode(accepted.answer)
-    await reply(scope, send, accepted.status, _headers(site, accepted), body)
+    answer = accepted.answer
+    if answer.duplicates or answer.dropped or answer.rejected:
+        body = _JSON.encode(answer)
+    else:
+        body = _PLAIN_ANSWERS[answer.accepted]
+    cookies = [(b"set-cookie", line) for line in accepted.cookies]
+    await reply(scope, send, accepted.status, cookies, body, fixed=_fixed(site))
+
+
+@lru_cache(1024)
+def _fixed(site: Site) -> Fixed:
+    """The headers of every answer to a batch from this origin."""
+    return Fixed(
+        [
+            (b"content-type", b"application/json"),
+            (b"cache-control", b"no-store"),
+            *site.cors,
+        ]
+    )
 
 
 def admitted(ask: Ask, state: State) -> Site:
@@ -54,7 +75,3 @@ def site_of(origin: bytes | None, state: State) -> Site:
     if site is None:
         raise Forbidden("foreign_origin", "the Origin is not one of a configured source")
     return site
-
-
-def _headers(site: Site, accepted: Accepted) -> list[Header]:
-    return [*_FIXED, *site.cors, *((b"set-cookie", line) for line in accepted.cookies)]

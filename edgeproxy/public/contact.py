@@ -2,18 +2,21 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import msgspec
 
 from edgeproxy.consent import Decision, decide
-from edgeproxy.cookies import CookieSite, parse
+from edgeproxy.cookies import DAY_S, CookieSite, MasterSigner, parse
 from edgeproxy.identity import (
+    Remembered,
     Visitor,
     cookie_site,
     cookies_for,
     expire_lines,
     optout_line,
     recognise,
+    remember,
 )
 from edgeproxy.public.ask import Ask
 from edgeproxy.public.state import State
@@ -46,10 +49,8 @@ def meet(
         ask.host, scheme="https" if ask.secure or site.https else "http", source=site.source
     )
     visitor = recognise(
-        parse(ask.cookies),
-        source=site.source,
-        site=place,
-        signer=state.signer,
+        _remember(ask.cookies, site.source.id, place, state.signer, now_s),
+        click_life_s=site.source.click_id_days * DAY_S,
         now_s=now_s,
         new_scid=state.new_id,
         batch_click_id=click_id,
@@ -65,6 +66,29 @@ def meet(
         recorded=visitor.consent,
     )
     return Contact(visitor=visitor, decision=decision, cookie_site=place, now_s=now_s)
+
+
+_CACHED_BYTES = 2048
+"""Longer cookie headers are read each time, so that a hostile caller cannot fill the cache."""
+
+
+def _remember(
+    lines: tuple[bytes, ...], source: str, place: CookieSite, signer: MasterSigner, now_s: int
+) -> Remembered:
+    """What the cookies say; a visitor brings the same ones several times in a row.
+
+    A master that ends today counts until the day is over.
+    """
+    if len(lines) == 1 and len(lines[0]) <= _CACHED_BYTES:
+        return _remembered_today(lines, source, place, signer, now_s // DAY_S)
+    return remember(parse(lines), source=source, site=place, signer=signer, now_s=now_s)
+
+
+@lru_cache(2048)
+def _remembered_today(
+    lines: tuple[bytes, ...], source: str, place: CookieSite, signer: MasterSigner, day: int
+) -> Remembered:
+    return remember(parse(lines), source=source, site=place, signer=signer, now_s=day * DAY_S)
 
 
 def cookies_of(contact: Contact, site: Site, state: State) -> list[bytes]:

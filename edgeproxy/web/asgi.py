@@ -71,14 +71,33 @@ async def answer(send: Send, status: int, headers: Sequence[Header], body: bytes
     await send({"type": "http.response.body", "body": body})
 
 
+class Fixed:
+    """Headers that many answers share, and the same as text, put together once."""
+
+    __slots__ = ("headers", "lines")
+
+    def __init__(self, headers: Sequence[Header]) -> None:
+        self.headers = tuple(headers)
+        self.lines = b"".join(b"\r\n" + name + b": " + value for name, value in headers)
+
+
+_NOTHING_FIXED = Fixed(())
+
 AT_ONCE = "edgeproxy.at_once"
-"""Where a scope offers `(status, headers, body) -> bool`: write a whole answer, if you can now."""
+"""Where a scope offers `(status, headers, body, fixed lines) -> bool`: write a whole answer, if you
+can now."""
 
 
 async def reply(
-    scope: Scope, send: Send, status: int, headers: Sequence[Header], body: bytes = b""
+    scope: Scope,
+    send: Send,
+    status: int,
+    headers: Sequence[Header],
+    body: bytes = b"",
+    *,
+    fixed: Fixed = _NOTHING_FIXED,
 ) -> None:
     """`answer` with one write instead of two, where the server offers it; not for HEAD."""
     at_once = scope.get(AT_ONCE)
-    if at_once is None or not at_once(status, headers, body):
-        await answer(send, status, headers, body)
+    if at_once is None or not at_once(status, headers, body, fixed.lines):
+        await answer(send, status, [*fixed.headers, *headers], body)

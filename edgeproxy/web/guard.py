@@ -171,12 +171,12 @@ class GuardedProtocol(HttpToolsProtocol):
 
 
 def _write_at_once(
-    cycle: RequestResponseCycle, status: int, headers: Sequence[Header], body: bytes
+    cycle: RequestResponseCycle, status: int, headers: Sequence[Header], body: bytes, fixed: bytes
 ) -> bool:
     """Write head and body with one call, as `RequestResponseCycle.send` does it with two.
 
-    False leaves the answer to `send`: when the caller reads too slowly, or when a header is not
-    one line, which `send` reports.
+    `fixed` are lines of our own making. False leaves the answer to `send`: when the caller reads
+    too slowly, or when a header is not one line, which `send` reports.
     """
     if cycle.response_started or cycle.flow.write_paused:
         return False
@@ -189,7 +189,7 @@ def _write_at_once(
     if not head.count(b"\r") == head.count(b"\n") == len(lines) - 1:
         return False
     if not cycle.disconnected:
-        cycle.transport.write(b"%b%b\r\n\r\n%b" % (STATUS_LINE[status], head, body))
+        cycle.transport.write(b"%b%b%b\r\n\r\n%b" % (STATUS_LINE[status], head, fixed, body))
     cycle.response_started = cycle.response_complete = True
     cycle.waiting_for_100_continue = False
     cycle.message_event.set()

@@ -1,6 +1,6 @@
 """The dedup keys in SQLite: which are live, and how long they are kept."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import apsw
 
@@ -13,37 +13,35 @@ random, so each one costs a page."""
 KEEP_MS = SEEN_S * 1000 + _SLACK_MS
 KEEP_ORDER_MS = SEEN_ORDER_S * 1000 + _SLACK_MS
 
-_INSERT = "INSERT INTO seen (key, expires) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET "
-_WRITE = _INSERT + "expires = excluded.expires"
-_EXTEND = _INSERT + "expires = max(expires, excluded.expires)"
-_TAKE = _WRITE + " WHERE expires <= ?3"
+# One statement a call, whatever the number of keys: each step of a statement lets go of the
+# interpreter's lock, which a busy event loop then keeps for much longer than the step takes.
+_INSERT = """
+INSERT INTO seen (key, expires) SELECT value, ?2 FROM carray(?1) WHERE true
+ON CONFLICT (key) DO UPDATE SET expires =
+"""
+_WRITE = _INSERT + "excluded.expires"
+_EXTEND = _INSERT + "max(expires, excluded.expires)"
 _LIVE = "SELECT key FROM seen WHERE key IN carray(?1) AND expires > ?2"
 
 
 def take(db: apsw.Connection, now_ms: int, entries: Sequence[Entry]) -> list[Fate]:
     """Keep the keys of the entries that are new, in order; return what each one is."""
+    orders = {entry.order_key for entry in entries if entry.order_key}
+    live = _live(db, now_ms, {entry.key for entry in entries} | orders)
     fates: list[Fate] = []
-    orders = _live(db, now_ms, {entry.order_key for entry in entries if entry.order_key})
-    new_orders: list[bytes] = []
-
-    def one_by_one() -> Iterator[tuple[bytes, int, int]]:
-        expires_ms = now_ms + KEEP_MS
-        for entry in entries:
-            if entry.order_key and entry.order_key in orders:
-                fates.append(Fate.DUPLICATE)
-                continue
-            yield entry.key, expires_ms, now_ms
-            # Here again once SQLite has run the statement with that key: did it write one?
-            if not db.changes():
-                fates.append(Fate.DUPLICATE)
-                continue
-            fates.append(Fate.ACCEPTED)
-            if entry.order_key:
-                orders.add(entry.order_key)
-                new_orders.append(entry.order_key)
-
-    db.executemany(_TAKE, one_by_one())
-    keep(db, now_ms, (), new_orders)
+    keys: list[bytes] = []
+    order_keys: list[bytes] = []
+    for entry in entries:
+        if entry.key in live or entry.order_key in live:
+            fates.append(Fate.DUPLICATE)
+            continue
+        fates.append(Fate.ACCEPTED)
+        keys.append(entry.key)
+        live.add(entry.key)
+        if entry.order_key:
+            order_keys.append(entry.order_key)
+            live.add(entry.order_key)
+    keep(db, now_ms, keys, order_keys)
     return fates
 
 
@@ -75,9 +73,9 @@ def _write(
     keys: Iterable[bytes],
     order_keys: Iterable[bytes],
 ) -> None:
-    expires_ms, order_expires_ms = now_ms + KEEP_MS, now_ms + KEEP_ORDER_MS
-    db.executemany(sql, [(key, expires_ms) for key in keys])
-    db.executemany(sql, [(key, order_expires_ms) for key in order_keys if key])
+    for given, keep_ms in ((keys, KEEP_MS), (order_keys, KEEP_ORDER_MS)):
+        if some := tuple(key for key in given if key):
+            db.execute(sql, (apsw.carray(some), now_ms + keep_ms))
 
 
 def release(db: apsw.Connection, keys: Iterable[bytes]) -> None:
