@@ -19,10 +19,10 @@ import uvloop
 
 from edgeproxy import logs, pii, trial
 from edgeproxy.addresses import TrustedProxies
-from edgeproxy.cookies import MasterSigner
 from edgeproxy.delivery.worker import Wake, deliver
 from edgeproxy.errors import ConfigError, Failed
 from edgeproxy.keys import Keys, fingerprint, load_keys, new_id
+from edgeproxy.master import MasterSigner
 from edgeproxy.outbound import Outbound
 from edgeproxy.public.app import public_app
 from edgeproxy.public.state import State

@@ -7,17 +7,18 @@ from functools import lru_cache
 import msgspec
 
 from edgeproxy.consent import Decision, decide
-from edgeproxy.cookies import DAY_S, CookieSite, MasterSigner, parse
+from edgeproxy.cookie_site import cookie_site
+from edgeproxy.cookies import DAY_S, CookieSite, parse
 from edgeproxy.identity import (
     Remembered,
     Visitor,
-    cookie_site,
     cookies_for,
     expire_lines,
     optout_line,
     recognise,
     remember,
 )
+from edgeproxy.master import MasterSigner
 from edgeproxy.public.ask import Ask
 from edgeproxy.public.state import State
 from edgeproxy.registry import Site

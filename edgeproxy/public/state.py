@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from edgeproxy.addresses import TrustedProxies
-from edgeproxy.cookies import MasterSigner
+from edgeproxy.master import MasterSigner
 from edgeproxy.registry import Registry
 from edgeproxy.store.base import Store
 from edgeproxy.trace import Watch

@@ -14,10 +14,10 @@ from pathlib import Path
 import uvloop
 
 from edgeproxy.addresses import TrustedProxies
-from edgeproxy.cookies import MasterSigner
 from edgeproxy.event import decode_event
 from edgeproxy.intake import tag
 from edgeproxy.keys import load_keys, new_id
+from edgeproxy.master import MasterSigner
 from edgeproxy.public.accept import accept
 from edgeproxy.public.ask import Ask, read_ask
 from edgeproxy.public.contact import cookies_of, meet
