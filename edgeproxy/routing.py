@@ -103,6 +103,7 @@ def entry(
     visitor: bytes,
     expires_ms: int,
     sealed: bytes,
+    fill: bytes = b"",
 ) -> Entry:
     """One row: the event under the name, id and privacy profile of one choice."""
     integration = choice.target.integration
@@ -124,6 +125,7 @@ def entry(
         sealed=sealed,
         event_time_ms=event.time_ms,
         expires_ms=expires_ms,
+        fill=fill,
     )
 
 

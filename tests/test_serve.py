@@ -188,6 +188,24 @@ def test_a_token_that_snap_refuses_loses_nothing(edge: StartEdge, snap: Snap) ->
     snap.arrived(3, within_s=30)
 
 
+def test_a_richer_copy_completes_the_event_that_still_waits(edge: StartEdge, snap: Snap) -> None:
+    """Browser and server tell of the same purchase; the first may know less of the buyer."""
+    snap.sandbox.answer_with(status=401)
+    life = edge.start()
+    life.post(batch({"name": "page"}))
+    until(lambda: "paused_auth" in life.log.read_text(), "the gate closes")
+    poor, rich = purchase(), purchase()
+    del poor["user"]
+    answers = [life.post(one).json() for one in (poor, rich)]
+    assert [(one["accepted"], one["duplicates"]) for one in answers] == [(1, 0), (0, 1)]
+    life.stop()
+
+    snap.sandbox.answer_normally()
+    edge.start(EDGEPROXY_ACCESS_TOKEN="another-token-0123456789")
+    bought = [one for one in snap.arrived(2, within_s=60) if one["event_type"] == "PURCHASE"]
+    assert [len(one["hashed_email"]) for one in bought] == [64]
+
+
 def test_sigterm_drains_and_exits_0(edge: StartEdge, snap: Snap) -> None:
     life = edge.start()
     life.post(purchase())

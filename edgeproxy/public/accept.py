@@ -123,6 +123,7 @@ class _Intake:
         "_boxes",
         "_contact",
         "_dropped",
+        "_fill",
         "_known",
         "_now_ms",
         "_rejected",
@@ -178,6 +179,8 @@ class _Intake:
         self._visitor = visitor_name(self._state, source.id, visitor.scid)
         self._known = read_person(batch.user, source.default_country)
         self._boxes: dict[str, bytes] = {}
+        said = self._known.person != _NOBODY and not contact.decision.reason
+        self._fill = encode_person(self._known.person) if said else b""
         advertising = not contact.decision.reason
         self._scene = Scene(
             source=source.id,
@@ -196,9 +199,7 @@ class _Intake:
 
     def _bindings(self) -> list[Binding]:
         """What the batch says of its visitor, kept for all later events; only with consent."""
-        if self._known.person == _NOBODY or self._contact.decision.reason:
-            return []
-        return [Binding(visitor=self._visitor, traits=encode_person(self._known.person))]
+        return [Binding(visitor=self._visitor, traits=self._fill)] if self._fill else []
 
     def _route(self, raw: RawEvent) -> Plan:
         routed = _plan(self._site, raw, self._batch.pixels, self._contact.decision)
@@ -232,7 +233,12 @@ class _Intake:
         return tuple(
             [
                 entry(
-                    event, one, visitor=visitor, expires_ms=expires_ms, sealed=self._box(one.target)
+                    event,
+                    one,
+                    visitor=visitor,
+                    expires_ms=expires_ms,
+                    sealed=self._box(one.target),
+                    fill=self._fill,
                 )
                 for one in choices
             ]

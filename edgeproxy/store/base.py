@@ -41,6 +41,8 @@ class Entry(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         sealed: Encrypted extras; opaque; b"" for none. Erased when the row is settled.
         event_time_ms: When it happened.
         expires_ms: When it is too old to be sent; then it becomes a dead letter `expired`.
+        fill: A flat JSON object of texts, as in `Binding.traits`: when the entry is a duplicate of
+            a row that still waits, what is missing in `Row.known` of that row is taken from it.
     """
 
     integration: str
@@ -52,6 +54,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     sealed: bytes = b""
     event_time_ms: int
     expires_ms: int
+    fill: bytes = b""
 
 
 class Binding(msgspec.Struct, frozen=True, gc=False, kw_only=True):

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 import apsw
 
 from edgeproxy.store.base import SEEN_ORDER_S, SEEN_S, Entry, Fate
+from edgeproxy.store.sqlite.many import Many
 
 _SLACK_MS = 3_600_000
 """Kept this much longer, so that a delivery within that time need not write them again: keys are
@@ -13,35 +14,43 @@ random, so each one costs a page."""
 KEEP_MS = SEEN_S * 1000 + _SLACK_MS
 KEEP_ORDER_MS = SEEN_ORDER_S * 1000 + _SLACK_MS
 
-# One statement a call, whatever the number of keys: each step of a statement lets go of the
-# interpreter's lock, which a busy event loop then keeps for much longer than the step takes.
 _INSERT = """
 INSERT INTO seen (key, expires) SELECT value, ?2 FROM carray(?1) WHERE true
 ON CONFLICT (key) DO UPDATE SET expires =
 """
+_TAKE = Many(
+    "INSERT INTO seen (key, expires, row)",
+    "({0}, {1}, {2})",
+    fields=3,
+    tail="ON CONFLICT (key) DO UPDATE SET expires = excluded.expires, row = excluded.row",
+)
 _WRITE = _INSERT + "excluded.expires"
 _EXTEND = _INSERT + "max(expires, excluded.expires)"
 _LIVE = "SELECT key FROM seen WHERE key IN carray(?1) AND expires > ?2"
 
 
-def take(db: apsw.Connection, now_ms: int, entries: Sequence[Entry]) -> list[Fate]:
-    """Keep the keys of the entries that are new, in order; return what each one is."""
+def take(db: apsw.Connection, now_ms: int, entries: Sequence[Entry], first_row: int) -> list[Fate]:
+    """Keep the keys of the entries that are new, in order; return what each one is.
+
+    The rows of the new ones will be `first_row` and those that follow.
+    """
     orders = {entry.order_key for entry in entries if entry.order_key}
     live = _live(db, now_ms, {entry.key for entry in entries} | orders)
     fates: list[Fate] = []
-    keys: list[bytes] = []
-    order_keys: list[bytes] = []
+    keys: list[tuple[bytes, int, int]] = []
+    row = first_row
     for entry in entries:
         if entry.key in live or entry.order_key in live:
             fates.append(Fate.DUPLICATE)
             continue
         fates.append(Fate.ACCEPTED)
-        keys.append(entry.key)
+        keys.append((entry.key, now_ms + KEEP_MS, row))
         live.add(entry.key)
         if entry.order_key:
-            order_keys.append(entry.order_key)
+            keys.append((entry.order_key, now_ms + KEEP_ORDER_MS, row))
             live.add(entry.order_key)
-    keep(db, now_ms, keys, order_keys)
+        row += 1
+    _TAKE.run(db, keys)
     return fates
 
 
