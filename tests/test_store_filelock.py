@@ -1,4 +1,4 @@
-"""The lock between processes: exclusive, patient to a limit, fair to who waits."""
+"""The locks between processes: exclusive, patient to a limit, fair to who waits, freed by death."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeproxy.store.filelock import FileLock
+from edgeproxy.store.filelock import FileLock, Presence
 from tests.until import until
 
 
@@ -42,7 +42,7 @@ NEVER_REST = """
 import sys, time
 from mmap import mmap
 from pathlib import Path
-from edgeproxy.store.filelock import FileLock
+from edgeproxy.store.filelock import FileLock, Presence
 lock = FileLock(Path(sys.argv[1]))
 with open(sys.argv[2], "r+b") as file:
     board = mmap(file.fileno(), 16)
@@ -84,6 +84,43 @@ def test_a_process_that_never_rests_does_not_starve_the_others(tmp_path: Path) -
     board.close()
     lock.close()
     assert sorted(waited)[len(waited) // 2] <= 3
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from edgeproxy.store.filelock import FileLock
+assert FileLock(Path(sys.argv[1])).try_acquire()
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_the_lock_of_a_process_that_is_killed_is_free_at_once(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HOLD, str(tmp_path / "edge.db.delivery.lock")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"held\n"
+        lock = FileLock(tmp_path / "edge.db.delivery.lock")
+        assert not lock.try_acquire()
+        child.kill()
+    assert lock.try_acquire()
+    lock.release()
+    lock.release()
+    assert lock.try_acquire()
+    lock.close()
+
+
+def test_whoever_comes_first_is_alone_and_the_last_one_left_is_too(tmp_path: Path) -> None:
+    first, second, third = [Presence(tmp_path / "open") for _ in range(3)]
+    assert first.alone()
+    assert not second.alone()
+    first.close()
+    first.close()
+    assert not third.alone()
+    second.close()
+    assert third.alone()
+    third.close()
 
 
 def test_a_place_that_cannot_be_written_is_an_os_error(tmp_path: Path) -> None:

@@ -8,10 +8,12 @@ from typing import Any
 
 import apsw
 import pytest
+from msgspec.structs import replace
 
 from edgeproxy.errors import StoreBusy
 from edgeproxy.store.base import Fate, Item
 from edgeproxy.store.filelock import FileLock
+from edgeproxy.store.space import Level
 from edgeproxy.store.sqlite.file import connect
 from edgeproxy.store.sqlite.queue import (
     GATHER_ROUNDS,
@@ -23,6 +25,7 @@ from edgeproxy.store.sqlite.queue import (
     Turn,
 )
 from edgeproxy.store.sqlite.writer import Writer
+from tests.contract.fixed_room import FixedRoom
 from tests.contract.store_world import START_MS, entry
 
 DEADLINE_S = 20
@@ -45,13 +48,13 @@ class Bench:
         self.db = connect(self.path)
         self.commits = 0
         self.db.set_commit_hook(self.count_commit)
-        self.room = True
+        self.room = FixedRoom()
         self.now_ms = START_MS
         self.fatal: list[BaseException] = []
         self.writer = Writer(
             self.db,
             FileLock(folder / "lock"),
-            has_room=lambda _: self.room,
+            room=self.room,
             now_ms=lambda: self.now_ms,
             on_fatal=self.fatal.append,
             lock_wait_s=0.05,
@@ -188,6 +191,22 @@ class TestBounds:
         await held
         await full
 
+    async def test_100_000_events_behind_a_writer_that_stands_still(self, bench: Bench) -> None:
+        """Fault row 21: what is refused was not kept, what was not refused is."""
+        held = await bench.hold()
+        waiting, refusals = [], []
+        for _ in range(2000):
+            try:
+                waiting.append(bench.writer.append(item() * 50))
+            except StoreBusy as error:
+                refusals.append(error.retry_after_s)
+        assert len(waiting) == QUEUE_ITEMS // 50
+        assert len(refusals) == 2000 - len(waiting)
+        assert set(refusals) <= set(range(2, 11))
+        bench.door.set()
+        await held
+        await asyncio.gather(*waiting)
+
 
 class TestFaultOfOne:
     async def test_a_ticket_at_fault_fails_alone(self, bench: Bench) -> None:
@@ -303,11 +322,13 @@ class TestAnotherTime:
         wrong, big = bench.writer.book(bad), bench.writer.append(item(200_000))
         bench.door.set()
         await held
-        assert (await refused(wrong)).code == (await refused(big)).code == "store_full"
+        with pytest.raises(ValueError, match="my own fault"):
+            await wrong
+        assert (await refused(big)).code == "store_full"
         assert await bench.writer.book(rows) == 0
 
     async def test_no_room_refuses_events_and_not_bookkeeping(self, bench: Bench) -> None:
-        bench.room = False
+        bench.room.now = Level.FULL
         held = await bench.hold()
         appended, booked = bench.writer.append(item()), bench.writer.book(rows)
         bench.door.set()
@@ -316,8 +337,48 @@ class TestAnotherTime:
         assert error.code == "store_full"
         assert 30 <= (error.retry_after_s or 0) <= 120
         assert await booked == 0
-        bench.room = True
+        bench.room.now = Level.PLENTY
         assert await bench.writer.append(item()) == [(Fate.ACCEPTED,)]
+
+    async def test_what_makes_room_is_done_when_the_events_beside_it_do_not_fit(
+        self, bench: Bench
+    ) -> None:
+        """Fault row 7."""
+        await bench.writer.append(item())
+        await bench.writer.book(lambda db, _: db.pragma("max_page_count", 40), Turn.AFTER)
+        held = await bench.hold()
+        big = bench.writer.append(item(200_000))
+        settled = bench.writer.book(lambda db, _: db.execute("DELETE FROM outbox").fetchall())
+        bench.door.set()
+        await held
+        error = await refused(big)
+        assert error.code == "store_full"
+        assert 30 <= (error.retry_after_s or 0) <= 120
+        assert await settled == []
+        assert await bench.writer.book(rows) == 0
+
+    async def test_events_that_leave_too_little_for_bookkeeping_are_taken_back(
+        self, bench: Bench
+    ) -> None:
+        bench.room.over = True
+        held = await bench.hold()
+        appended, booked = bench.writer.append(item()), bench.writer.book(rows)
+        bench.door.set()
+        await held
+        assert (await refused(appended)).code == "store_full"
+        assert await booked == 0
+        assert await bench.writer.book(rows) == 0
+
+    async def test_views_are_refused_before_the_rest(self, bench: Bench) -> None:
+        bench.room.now = Level.SCARCE
+        held = await bench.hold()
+        view = bench.writer.append([Item((entry(),))])
+        both = bench.writer.append([Item((entry(),)), Item((replace(entry(), name="PURCHASE"),))])
+        bench.door.set()
+        await held
+        assert (await refused(view)).code == "store_full"
+        assert await both == [(Fate.ACCEPTED,), (Fate.ACCEPTED,)]
+        assert await bench.writer.book(rows) == 2
 
     async def test_busy_after_the_commit_takes_nothing_back(self, bench: Bench) -> None:
         def busy(db: apsw.Connection, now_ms: int) -> None:
@@ -332,6 +393,23 @@ class TestAnotherTime:
 
 
 class TestTheEnd:
+    async def test_nobody_is_answered_before_the_commit(self, bench: Bench) -> None:
+        """Fault row 5: the commit takes its time, and then fails."""
+
+        def fail_at_last() -> bool:
+            bench.reached.set()
+            assert bench.door.wait(DEADLINE_S)
+            return True
+
+        bench.db.set_commit_hook(fail_at_last)
+        appended = bench.writer.append(item())
+        assert await asyncio.to_thread(bench.reached.wait, DEADLINE_S)
+        assert not appended.done()
+        bench.door.set()
+        assert (await refused(appended)).code == "store_failed"
+        await bench.writer.close()
+        assert rows(connect(bench.path), 0) == 0
+
     async def test_a_file_that_cannot_be_trusted_stops_everything(self, bench: Bench) -> None:
         def fail(db: apsw.Connection, now_ms: int) -> None:
             raise apsw.IOError("sync")
@@ -355,7 +433,7 @@ class TestTheEnd:
         writer = Writer(
             connect(tmp_path / "edge.db"),
             FileLock(tmp_path / "lock"),
-            has_room=lambda _: True,
+            room=FixedRoom(),
             now_ms=lambda: START_MS,
             on_fatal=None,
         )

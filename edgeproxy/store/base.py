@@ -194,6 +194,33 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
 
 
+class Reader(Protocol):
+    """A store that is only looked into; see `Store` for what each method says."""
+
+    async def stats(self) -> Sequence[Counts]:
+        """See `Store.stats`."""
+        ...
+
+    async def gate(self, integration: str) -> Gate:
+        """See `Store.gate`."""
+        ...
+
+    async def dead_letters(
+        self,
+        *,
+        integration: str | None = None,
+        reason: str | None = None,
+        before: int | None = None,
+        limit: int = 100,
+    ) -> Sequence[DeadLetter]:
+        """See `Store.dead_letters`."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of it. Idempotent."""
+        ...
+
+
 class Store(Protocol):
     """What every engine does. All methods raise `StoreBusy` when the engine cannot answer now."""
 
@@ -286,9 +313,14 @@ class Store(Protocol):
         ...
 
     async def dead_letters(
-        self, *, integration: str | None = None, limit: int = 100
+        self,
+        *,
+        integration: str | None = None,
+        reason: str | None = None,
+        before: int | None = None,
+        limit: int = 100,
     ) -> Sequence[DeadLetter]:
-        """The newest dead letters."""
+        """The newest dead letters, highest id first; `before` an id, for the next page."""
         ...
 
     async def replay(self, ids: Sequence[int]) -> int:

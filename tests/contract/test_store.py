@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgeproxy.errors import StoreBusy
-from edgeproxy.store import STORES
+from edgeproxy.store import STORES, open_reader
 from edgeproxy.store.base import (
     DEAD_S,
     IDENTITY_S,
@@ -48,9 +48,12 @@ A_LITTLE_LATER_S = 2 * 3600  # a store may keep keys an hour longer
 @pytest.fixture(params=sorted(STORES))
 async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
     made = World(request.param, tmp_path)
-    yield made
-    await made.counts()
-    await made.close()
+    try:
+        yield made
+        await made.counts()
+    finally:
+        await made.close()
+        made.end()
 
 
 @pytest.fixture
@@ -344,6 +347,46 @@ class TestDead:
         mine = await store.dead_letters(integration=SHOP)
         assert [letter.body for letter in mine] == [named[0], named[2]]
 
+    async def test_they_come_in_pages_and_by_reason(self, world: World, store: Store) -> None:
+        await put(store, *(entry(f"e{n}") for n in range(6)))
+        reasons = ("rejected", "expired", "rejected", "too_large", "rejected", "expired")
+        lease = await take(store)
+        dead = [
+            Dead(id=id_, reason=reason) for id_, reason in zip(ids(lease), reasons, strict=True)
+        ]
+        await store.settle(lease, dead=dead)
+        first = await store.dead_letters(limit=4)
+        rest = await store.dead_letters(before=first[-1].id, limit=4)
+        found = [letter.id for letter in (*first, *rest)]
+        assert (len(first), len(rest)) == (4, 2)
+        assert found == sorted(set(found), reverse=True)
+        refused = await store.dead_letters(reason="rejected")
+        assert [letter.reason for letter in refused] == ["rejected"] * 3
+        older = await store.dead_letters(reason="rejected", before=refused[0].id, integration=SHOP)
+        assert older == refused[1:]
+        assert await store.dead_letters(reason="rejected", integration=APP) == []
+
+    async def test_a_look_from_outside_sees_what_the_store_says(
+        self, world: World, store: Store
+    ) -> None:
+        """As a command does it, beside the server that writes."""
+        await put(store, entry("a"), entry("b"))
+        lease = await take(store, limit=1)
+        await store.settle(lease, dead=[Dead(id=ids(lease)[0], reason="rejected")])
+        closed = Gate(integration=SHOP, state="paused_auth", reason="why", backoff_s=60)
+        await store.set_gate(closed)
+        reader = await open_reader(world.url, now_ms=world.clock)
+        try:
+            assert await reader.stats() == await store.stats()
+            assert await reader.gate(SHOP) == await store.gate(SHOP)
+            assert await reader.dead_letters() == await store.dead_letters()
+            assert await reader.dead_letters(reason="expired") == []
+            await put(store, entry("c"))
+            assert await reader.stats() == await store.stats()
+        finally:
+            await reader.close()
+            await reader.close()
+
     async def test_replay_queues_it_without_sealed_data(self, world: World, store: Store) -> None:
         binding = Binding(visitor=VISITOR, traits=b'{"em":"1"}')
         made = entry("a", visitor=VISITOR, sealed=b"box", order_key=key("o"))
@@ -499,6 +542,13 @@ class TestLimiter:
         assert await store.acquire(SHOP, rate=10, burst=5) == 0
         assert await store.acquire(SHOP, rate=10, burst=5) > 0
         assert await store.acquire(APP, rate=10, burst=5) == 0
+
+    async def test_a_clock_set_back_does_not_stop_it(self, world: World, store: Store) -> None:
+        assert await store.acquire(SHOP, rate=10, burst=5, per_minute=600) == 0
+        world.clock.pass_s(-20 * 3600)
+        await store.acquire(SHOP, rate=10, burst=5, per_minute=600)
+        world.clock.pass_s(6)
+        assert await store.acquire(SHOP, rate=10, burst=5, per_minute=600) == 0
 
     async def test_no_window_holds_more_than_it_may(self, world: World, store: Store) -> None:
         granted: list[int] = []

@@ -15,6 +15,7 @@ from edgeproxy.store.base import Item
 from edgeproxy.store.filelock import FileLock
 from edgeproxy.store.sqlite.file import WRITER_PRAGMAS, set_pragmas, upgrade
 from edgeproxy.store.sqlite.writer import Writer
+from tests.contract.fixed_room import FixedRoom
 from tests.contract.power_cut import Disk
 from tests.contract.store_world import OLD, START_MS, World, entry, put, take
 
@@ -51,6 +52,7 @@ async def test_kill_9_loses_nothing_acknowledged(engine: str, tmp_path: Path) ->
         found |= {row.body for row in lease.rows}
     assert {entry(name).body for name in names} <= found
     await world.close()
+    world.end()
 
 
 class Cuts:
@@ -103,7 +105,7 @@ async def cut_often(tmp_path: Path, seed: int, synchronous: str) -> Cuts:
     writer = Writer(
         db,
         FileLock(tmp_path / f"{name}.lock"),
-        has_room=lambda _: True,
+        room=FixedRoom(),
         now_ms=lambda: START_MS,
         on_fatal=None,
     )

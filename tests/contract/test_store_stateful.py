@@ -30,6 +30,7 @@ LAST_MS = START_MS + 380 * DAY_MS  # identities are kept for 395 days, and the m
 INTEGRATIONS = st.sampled_from([SHOP, APP])
 VISITORS = st.sampled_from([b"", b"a" * 16, b"b" * 16])
 STATES = st.sampled_from(["open", "probing", "paused_auth", "paused_reject", "paused_manual"])
+EXAMPLES = {"sqlite": 60, "postgresql": 20}
 T = TypeVar("T")
 
 
@@ -91,6 +92,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.do(self.world.close())
+        self.world.end()
         self.runner.close()
         self.folder.cleanup()
 
@@ -254,7 +256,7 @@ def test_no_sequence_of_steps_tells_a_store_from_its_model(engine: str) -> None:
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=60,
+            max_examples=EXAMPLES[engine],
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

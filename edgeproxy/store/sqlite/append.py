@@ -4,6 +4,7 @@ What costs here is pages, not statements: every random key dirties one, and ever
 checksummed, logged, synced and copied back. Source: measured, see `schema/sqlite/0001.sql`.
 """
 
+from array import array
 from collections.abc import Iterator, Sequence
 from itertools import count, islice
 
@@ -30,7 +31,7 @@ _NEXT = "SELECT coalesce(max(id), 0) + 1 FROM outbox"
 _FILL = """
 UPDATE outbox
 SET known = CAST(json_patch(?1, iif(known = x'', '{}', CAST(known AS TEXT))) AS BLOB)
-WHERE id IN (SELECT row FROM seen WHERE key IN (?2, ?3)) AND lease IS NULL
+WHERE id IN carray(?4) AND lease IS NULL
   AND (key = ?2 OR (order_key = ?3 AND order_key <> x''))
 """
 _TOUCH = """
@@ -103,7 +104,8 @@ def _fill(db: apsw.Connection, copies: Sequence[Entry]) -> None:
     """Complete the rows that still wait by what a later copy of their event knows."""
     for copy in copies:
         if copy.fill not in (b"", b"{}"):
-            db.execute(_FILL, (copy.fill.decode(), copy.key, copy.order_key))
+            rows = array("q", seen.rows_of(db, (copy.key, copy.order_key)))
+            db.execute(_FILL, (copy.fill.decode(), copy.key, copy.order_key, apsw.carray(rows)))
 
 
 def _bind(db: apsw.Connection, now_ms: int, binding: Binding) -> None:

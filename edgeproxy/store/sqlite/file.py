@@ -1,26 +1,29 @@
 """The files of a SQLite store: where they may lie, who may read them, how they are opened.
 
-Beside `edge.db` lie `edge.db-wal` and `-shm` (SQLite's), `edge.db.lock` and `.turn` (see
-`filelock`) and `edge.db.id`, which names the store: a database that is gone or empty while its
-name is still there was lost, not new.
+Beside `edge.db` lie `edge.db-wal` and `-shm` (SQLite's), `edge.db.lock`, `.lock.turn` and `.open`
+(see `filelock`) and `edge.db.id`, which names the store: a database that is gone or empty while
+its name is still there was lost, not new.
 """
 
 import os
 import secrets
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import apsw
 
 from edgeproxy.errors import ConfigError
-from edgeproxy.store.filelock import FileLock
+from edgeproxy.store.filelock import FileLock, Presence
 from edgeproxy.store.migrate import Step, migrate, steps
+from edgeproxy.store.sqlite.damage import DAMAGED, close_untouched, is_sound, last_aside, set_aside
 from edgeproxy.store.sqlite.transaction import transaction
 
 OPEN_WAIT_S = 30.0
 
 _NETWORK = ("nfs", "cifs", "smb", "fuse", "afs", "ceph", "gluster")
+
+_AFRESH = "to begin with an empty store instead, use serve --accept-loss"
 
 _SHARED = (("trusted_schema", "off", 0), ("cell_size_check", "on", 1), ("mmap_size", "0", 0))
 WRITER_PRAGMAS: tuple[tuple[str, str, int | str], ...] = (
@@ -51,37 +54,72 @@ def fault(text: str) -> ConfigError:
 
 
 class StoreFiles:
-    """The paths of one store, and the lock that every writer of it takes."""
+    """The paths of one store, the lock that every writer of it takes, and who has it open."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.identity = path.with_name(path.name + ".id")
         self.lock = FileLock(path.with_name(path.name + ".lock"))
+        self.presence = Presence(path.with_name(path.name + ".open"))
 
-    def open(self, wait_s: float) -> tuple[apsw.Connection, apsw.Connection]:
+    def open(
+        self, wait_s: float, *, now_ms: Callable[[], int], accept_loss: bool
+    ) -> tuple[apsw.Connection, apsw.Connection]:
         """Make or check everything; return a writer's and a reader's connection."""
         if not self.lock.acquire(wait_s):
             raise fault(f"{self.path} is being opened by another process that does not finish")
         try:
-            self._refuse_lost()
-            _make_private(self.path)
-            writer = connect(self.path)
-            writer_uuid = _named(writer)
-            self._check_identity(writer_uuid)
-            return writer, connect(self.path, readonly=True)
+            return self._open(now_ms, accept_loss=accept_loss)
+        except DAMAGED as error:
+            raise self._damaged(now_ms()) from error
         finally:
             self.lock.release()
 
-    def _refuse_lost(self) -> None:
-        lost = not self.path.exists() or self.path.stat().st_size == 0
-        if lost and self.identity.exists():
-            raise fault(
-                f"{self.path} is missing or empty, but {self.identity.name} beside it says that"
-                " there was a store: restore it, or remove that file to begin with an empty one"
-            )
+    def _open(
+        self, now_ms: Callable[[], int], *, accept_loss: bool
+    ) -> tuple[apsw.Connection, apsw.Connection]:
+        lost = self._is_lost()
+        if lost and not accept_loss:
+            raise fault(self._how_lost())
+        unclean = self.presence.alone() and self.log_bytes > 0
+        _make_private(self.path)
+        writer = connect(self.path)
+        self._check_identity(_named(writer), anew=lost)
+        reader = connect(self.path, readonly=True)
+        if unclean and not is_sound(reader):
+            reader.close()
+            close_untouched(writer)
+            raise apsw.CorruptError("quick_check")
+        return writer, reader
 
-    def _check_identity(self, uuid: str) -> None:
+    @property
+    def log_bytes(self) -> int:
+        """How long the write-ahead log is."""
+        return _size_bytes(self.path, "-wal")
+
+    def close(self) -> None:
+        """Let others have the store to themselves. Idempotent."""
+        self.lock.close()
+        self.presence.close()
+
+    def _is_lost(self) -> bool:
+        return self.identity.exists() and _size_bytes(self.path) == 0
+
+    def _how_lost(self) -> str:
+        aside = last_aside(self.path)
+        return (
+            f"{self.path} is missing or empty, but {self.identity.name} beside it says that"
+            f" there was a store: {_cure(aside) if aside else 'restore it'}; {_AFRESH}"
+        )
+
+    def _damaged(self, now_ms: int) -> ConfigError:
         if not self.identity.exists():
+            return fault(f"{self.path} is no SQLite database, or a damaged one: move it aside")
+        aside = set_aside(self.path, now_ms)
+        return fault(f"{self.path} was damaged and is now {aside}: {_cure(aside)}; {_AFRESH}")
+
+    def _check_identity(self, uuid: str, *, anew: bool) -> None:
+        if anew or not self.identity.exists():
             _write_durably(self.identity, uuid)
         if self.identity.read_text(encoding="ascii").strip() != uuid:
             raise fault(
@@ -91,13 +129,19 @@ class StoreFiles:
 
 
 def open_files(
-    path: Path, wait_s: float = OPEN_WAIT_S
+    path: Path,
+    wait_s: float = OPEN_WAIT_S,
+    *,
+    now_ms: Callable[[], int],
+    accept_loss: bool = False,
 ) -> tuple[StoreFiles, apsw.Connection, apsw.Connection]:
     """Open a store's files, made when they are missing.
 
     Args:
         path: The database.
         wait_s: How long another process may take that opens the same one.
+        now_ms: The wall clock in Unix ms, for the name of a damaged file.
+        accept_loss: Begin with an empty database where one was lost.
 
     Returns:
         The files, a writer's connection and a reader's.
@@ -108,26 +152,29 @@ def open_files(
     if not path.is_absolute():
         raise fault("must name an absolute path, as in sqlite:///var/lib/edgeproxy/edgeproxy.db")
     try:
-        return _open_files(path, wait_s)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        refuse_network(path, mounts())
+        if path.is_dir():
+            raise fault(f"{path} is a folder: name a file in it")
+        files = StoreFiles(path)
+        try:
+            return (files, *files.open(wait_s, now_ms=now_ms, accept_loss=accept_loss))
+        except BaseException:
+            files.close()
+            raise
     except OSError as error:
         raise fault(f"{path} cannot be used: {error.strerror}: {error.filename}") from error
-    except apsw.NotADBError as error:
-        raise fault(f"{path} is no SQLite database, or a damaged one: move it aside") from error
     except apsw.Error as error:
         raise fault(f"{path} cannot be opened: {error}") from error
 
 
-def _open_files(path: Path, wait_s: float) -> tuple[StoreFiles, apsw.Connection, apsw.Connection]:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    refuse_network(path, _mounts())
-    if path.is_dir():
-        raise fault(f"{path} is a folder: name a file in it")
-    files = StoreFiles(path)
-    try:
-        return (files, *files.open(wait_s))
-    except BaseException:
-        files.lock.close()
-        raise
+def _cure(aside: Path) -> str:
+    return f"edgeproxy doctor --salvage {aside} brings back what can be read"
+
+
+def _size_bytes(path: Path, part: str = "") -> int:
+    file = path.with_name(path.name + part)
+    return file.stat().st_size if file.exists() else 0
 
 
 def refuse_network(path: Path, mounts: Iterable[tuple[str, str]]) -> None:
@@ -152,7 +199,8 @@ def refuse_network(path: Path, mounts: Iterable[tuple[str, str]]) -> None:
         )
 
 
-def _mounts() -> list[tuple[str, str]]:
+def mounts() -> list[tuple[str, str]]:
+    """(mount point, type) of every file system, the later hides the earlier."""
     table = Path("/proc/self/mountinfo")
     return read_mounts(table.read_text(encoding="utf-8")) if table.exists() else []
 
@@ -188,14 +236,18 @@ def connect(path: Path, *, readonly: bool = False) -> apsw.Connection:
         set_pragmas(db, READER_PRAGMAS)
         return db
     db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
-    set_pragmas(db, WRITER_PRAGMAS)
-    upgrade(db)
+    try:
+        set_pragmas(db, WRITER_PRAGMAS)
+        upgrade(db)
+    except BaseException:
+        close_untouched(db)
+        raise
     return db
 
 
-def upgrade(db: apsw.Connection) -> None:
-    """Bring the schema of a connection that may write up to date."""
-    migrate(_Schema(db), steps("sqlite"))
+def upgrade(db: apsw.Connection, known: list[Step] | None = None) -> None:
+    """Bring the schema of a connection that may write up to date, with all known steps."""
+    migrate(_Schema(db), known or steps("sqlite"))
 
 
 def set_pragmas(db: apsw.Connection, pragmas: Iterable[tuple[str, str, int | str]]) -> None:

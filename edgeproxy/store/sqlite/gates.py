@@ -82,12 +82,15 @@ def acquire(
 ) -> float:
     """Take one request from both buckets or from none; return 0.0 or the seconds to wait."""
     now_us = now_ms * 1000
-    tat_us, tat_minute_us = db.execute(_TAT, (integration,)).fetchone() or (0, 0)
+    before_us = db.execute(_TAT, (integration,)).fetchone() or (0, 0)
+    tat_us, tat_minute_us = before_us
     tat_us, wait_s = limiter.take(limiter.per_second(rate, burst), tat_us, now_us)
     if per_minute is not None:
         bucket = limiter.per_minute(per_minute)
         tat_minute_us, wait_minute_s = limiter.take(bucket, tat_minute_us, now_us)
         wait_s = max(wait_s, wait_minute_s)
-    if wait_s == 0:
+    if wait_s > 0:  # nothing is taken, but what a clock set back left far ahead must not stay
+        tat_us, tat_minute_us = min(tat_us, before_us[0]), min(tat_minute_us, before_us[1])
+    if (tat_us, tat_minute_us) != before_us:
         db.execute(_KEEP_TAT, (integration, tat_us, tat_minute_us))
     return wait_s

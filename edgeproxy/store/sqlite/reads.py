@@ -36,11 +36,11 @@ _NEXT = """
 SELECT min(due) FROM outbox INDEXED BY outbox_due
 WHERE integration = ?1 AND lease IS NULL AND expires > ?2 AND due > ?2
 """
-_LETTERS = (
-    "SELECT id, integration, name, body, event_time, died, attempt, reason, detail FROM dead "
-)
-_NEWEST = _LETTERS + "ORDER BY id DESC LIMIT ?1"
-_NEWEST_OF = _LETTERS + "WHERE integration = ?2 ORDER BY died DESC, id DESC LIMIT ?1"
+_LETTERS = """
+SELECT id, integration, name, body, event_time, died, attempt, reason, detail FROM dead
+WHERE id < ?1 AND (?2 IS NULL OR integration = ?2) AND (?3 IS NULL OR reason = ?3)
+ORDER BY id DESC LIMIT ?4
+"""
 _KNOWN = "SELECT CAST(traits AS BLOB) FROM identity WHERE visitor = ?"
 
 
@@ -87,13 +87,16 @@ def waiting(db: apsw.Connection, now_ms: int, integration: str) -> tuple[int, fl
 
 
 def dead_letters(
-    db: apsw.Connection, now_ms: int, integration: str | None, limit: int
+    db: apsw.Connection,
+    now_ms: int,
+    integration: str | None,
+    reason: str | None,
+    before: int | None,
+    limit: int,
 ) -> list[DeadLetter]:
-    """The newest dead letters, of one integration or of all."""
-    if integration is None:
-        rows = db.execute(_NEWEST, (limit,))
-    else:
-        rows = db.execute(_NEWEST_OF, (limit, integration))
+    """The newest dead letters, of one integration or of all, for one reason or for all."""
+    top = _EVER if before is None else before
+    rows = db.execute(_LETTERS, (top, integration, reason, limit))
     return [
         DeadLetter(
             id=id_,

@@ -5,7 +5,9 @@ from collections.abc import Iterable, Sequence
 import apsw
 
 from edgeproxy.store.base import SEEN_ORDER_S, SEEN_S, Entry, Fate
+from edgeproxy.store.sqlite import runs
 from edgeproxy.store.sqlite.many import Many
+from edgeproxy.store.sqlite.runs import runs_of
 
 _SLACK_MS = 3_600_000
 """Kept this much longer, so that a delivery within that time need not write them again: keys are
@@ -26,6 +28,8 @@ _TAKE = Many(
 )
 _WRITE = _INSERT + "excluded.expires"
 _EXTEND = _INSERT + "max(expires, excluded.expires)"
+_RELEASE = "DELETE FROM seen WHERE key IN carray(?1)"
+_ROWS = "SELECT row FROM seen WHERE key IN carray(?1)"
 _LIVE = "SELECT key FROM seen WHERE key IN carray(?1) AND expires > ?2"
 
 
@@ -51,13 +55,22 @@ def take(db: apsw.Connection, now_ms: int, entries: Sequence[Entry], first_row: 
             live.add(entry.order_key)
         row += 1
     _TAKE.run(db, keys)
+    runs_of(db).grown(db, now_ms, len(keys))
     return fates
 
 
 def _live(db: apsw.Connection, now_ms: int, keys: Iterable[bytes]) -> set[bytes]:
     if not keys:
         return set()
-    return {key for (key,) in db.execute(_LIVE, (apsw.carray(tuple(keys)), now_ms))}
+    young = {key for (key,) in db.execute(_LIVE, (apsw.carray(tuple(keys)), now_ms))}
+    return young | runs_of(db).live(db, now_ms, [key for key in keys if key not in young])
+
+
+def rows_of(db: apsw.Connection, keys: Iterable[bytes]) -> list[int]:
+    """Where the events of these keys waited when they were accepted; perhaps others do now."""
+    some = tuple(key for key in keys if key)
+    young = [row for (row,) in db.execute(_ROWS, (apsw.carray(some),))]
+    return young or runs.rows_of(db, some)
 
 
 def keep(
@@ -85,14 +98,17 @@ def _write(
     for given, keep_ms in ((keys, KEEP_MS), (order_keys, KEEP_ORDER_MS)):
         if some := tuple(key for key in given if key):
             db.execute(sql, (apsw.carray(some), now_ms + keep_ms))
+            runs_of(db).grown(db, now_ms, len(some))
 
 
 def release(db: apsw.Connection, keys: Iterable[bytes]) -> None:
     """Let events with these keys be accepted again."""
-    db.executemany("DELETE FROM seen WHERE key = ?", [(key,) for key in keys if key])
+    if some := tuple(key for key in keys if key):
+        db.execute(_RELEASE, (apsw.carray(some),))
+        runs.release(db, some)
 
 
 def expiry(db: apsw.Connection, key: bytes) -> int:
     """Until when a key collapses, 0 when it is not kept."""
     found: int | None = db.execute("SELECT expires FROM seen WHERE key = ?", (key,)).get
-    return found or 0
+    return max(found or 0, runs.expiry(db, key))

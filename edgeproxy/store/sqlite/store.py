@@ -6,7 +6,6 @@ locks.
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -14,18 +13,30 @@ from pathlib import Path
 from typing import NoReturn, Self, TypeVar
 
 import apsw
+import msgspec
 
 from edgeproxy.errors import StoreBusy
 from edgeproxy.outcome import DEAD_REASONS
 from edgeproxy.store.base import Counts, Dead, DeadLetter, Fate, Gate, Item, Lease, Retry
-from edgeproxy.store.space import Limits, default_limits, has_room
+from edgeproxy.store.space import Level, Wishes, limits
 from edgeproxy.store.sqlite import gates, graves, leases, reads, upkeep
+from edgeproxy.store.sqlite.damage import set_aside
 from edgeproxy.store.sqlite.file import StoreFiles, open_files
 from edgeproxy.store.sqlite.queue import Turn, Work
+from edgeproxy.store.sqlite.room import Room, used_bytes
 from edgeproxy.store.sqlite.writer import BUSY, FATAL, Writer
 
-ROOM_S = 0.1
-"""How long an answer about room on the disk holds: a few MB of events at full speed."""
+LONG_LOG_BYTES = 64 * 1024 * 1024
+"""A write-ahead log that stays longer than this has a reader that does not end."""
+
+_TOUCH = """
+INSERT INTO meta (name, value) VALUES ('checked', ?)
+ON CONFLICT (name) DO UPDATE SET value = excluded.value
+"""
+"""Must change something: SQLite does not write what is the same as before."""
+
+Say = Callable[..., None]
+"""Writes a line for the operator: level, event, fields."""
 
 T = TypeVar("T")
 
@@ -45,19 +56,24 @@ class SqliteStore:
         *,
         now_ms: Callable[[], int],
         on_fatal: Callable[[BaseException], None] | None,
-        limits: Limits,
+        room: Room,
+        say: Say,
     ) -> None:
-        self._path = files.path
-        self._limits = limits
+        self._files = files
+        self._room = room
+        self._say = say
         self._now_ms = now_ms
         self._reader = reader
         self._readers = ThreadPoolExecutor(1, thread_name_prefix="store-reader")
         self._writer = Writer(
-            writer, files.lock, has_room=self._has_room, now_ms=now_ms, on_fatal=on_fatal
+            writer,
+            files.lock,
+            room=room,
+            now_ms=now_ms,
+            on_fatal=on_fatal,
+            set_aside=lambda: set_aside(files.path, now_ms()),
         )
-        self._room = True
-        self._room_until_s = 0.0
-        self._swept_key = b""
+        self._swept_key = upkeep.START
         self._closed = False
 
     @classmethod
@@ -67,7 +83,9 @@ class SqliteStore:
         *,
         now_ms: Callable[[], int],
         on_fatal: Callable[[BaseException], None] | None = None,
-        limits: Limits | None = None,
+        wishes: Wishes = Wishes(),  # noqa: B008 - frozen
+        accept_loss: bool = False,
+        say: Say = lambda *_, **__: None,
     ) -> Self:
         """Open or make the store in a file.
 
@@ -76,14 +94,19 @@ class SqliteStore:
             now_ms: The wall clock in Unix ms; called from several threads.
             on_fatal: Called in the event loop when the file can no longer be trusted. Everything
                 answers `StoreBusy` from then on, so the process should exit and be restarted.
-            limits: How full the disk may get; worked out from the volume when not given.
+            wishes: How full the disk may get.
+            accept_loss: Begin with an empty store where one was lost.
+            say: Writes a line for the operator: level, event, fields.
 
         Raises:
             ConfigError: The place cannot be used; says why and what would do.
         """
-        files, writer, reader = await asyncio.to_thread(open_files, Path(path))
-        limits = limits or default_limits(files.path.parent, _used_bytes(writer))
-        return cls(files, writer, reader, now_ms=now_ms, on_fatal=on_fatal, limits=limits)
+        opening = partial(open_files, Path(path), now_ms=now_ms, accept_loss=accept_loss)
+        files, writer, reader = await asyncio.to_thread(opening)
+        bounds = limits(files.path.parent, used_bytes(writer), wishes)
+        room = Room(files.path, bounds, low_value=wishes.low_value)
+        room.bound(writer)
+        return cls(files, writer, reader, now_ms=now_ms, on_fatal=on_fatal, room=room, say=say)
 
     async def append(self, items: Sequence[Item]) -> Sequence[Sequence[Fate]]:
         """See `Store.append`."""
@@ -161,11 +184,11 @@ class SqliteStore:
 
     async def sweep(self, *, limit: int = 5000) -> int:
         """See `Store.sweep`: rows expired, and letters, keys and identities dropped."""
-        look = partial(upkeep.look, limit=limit, after_key=self._swept_key)
+        look = partial(upkeep.look, limit=limit, after=self._swept_key)
         old = await self._read(look)
         self._swept_key = old.next_key
         moved = await self._writer.book(partial(upkeep.sweep, limit=limit, old=old))
-        await self._writer.book(partial(upkeep.tidy, limit=limit), Turn.AFTER)
+        self._warn(await self._writer.book(partial(self._tidy, limit=limit), Turn.AFTER))
         return moved
 
     async def stats(self) -> Sequence[Counts]:
@@ -173,10 +196,18 @@ class SqliteStore:
         return await self._read(reads.stats)
 
     async def dead_letters(
-        self, *, integration: str | None = None, limit: int = 100
+        self,
+        *,
+        integration: str | None = None,
+        reason: str | None = None,
+        before: int | None = None,
+        limit: int = 100,
     ) -> Sequence[DeadLetter]:
         """See `Store.dead_letters`."""
-        return await self._read(partial(reads.dead_letters, integration=integration, limit=limit))
+        work = partial(
+            reads.dead_letters, integration=integration, reason=reason, before=before, limit=limit
+        )
+        return await self._read(work)
 
     async def replay(self, ids: Sequence[int]) -> int:
         """See `Store.replay`."""
@@ -193,7 +224,7 @@ class SqliteStore:
         return await self._writer.book(partial(upkeep.note, name=name, value=value))
 
     async def check(self) -> None:
-        """See `Store.check`: commits the name of the store over itself."""
+        """See `Store.check`: notes the time."""
         await self._writer.book(self._touch)
 
     async def close(self) -> None:
@@ -203,18 +234,25 @@ class SqliteStore:
             self._readers.shutdown()
             self._reader.close()  # first: the last connection to close empties the log
         await self._writer.close()
+        self._files.presence.close()
 
-    def _has_room(self, db: apsw.Connection) -> bool:
-        asked_s = time.monotonic()
-        if asked_s >= self._room_until_s:
-            self._room = has_room(self._limits, self._path, _used_bytes(db))
-            self._room_until_s = asked_s + ROOM_S
-        return self._room
+    def _tidy(self, db: apsw.Connection, now_ms: int, limit: int) -> Level:
+        upkeep.tidy(db, now_ms, limit)
+        return self._room.level(db)
+
+    def _warn(self, level: Level) -> None:
+        if level > Level.PLENTY:
+            bounds = msgspec.structs.asdict(self._room.limits)
+            self._say("warning", "store_filling", percent=int(level), **bounds)
+        log_bytes = self._files.log_bytes
+        if log_bytes > LONG_LOG_BYTES:
+            advice = "another program reads the database and does not end"
+            self._say("warning", "store_log_long", log_bytes=log_bytes, advice=advice)
 
     def _touch(self, db: apsw.Connection, now_ms: int) -> None:
-        if not self._has_room(db):
+        if self._room.level(db) >= Level.FULL:
             raise StoreBusy("store_full", "The disk has no room for events.", retry_after_s=30)
-        db.execute("UPDATE meta SET value = value WHERE name = 'store'")
+        db.execute(_TOUCH, (str(now_ms),))
 
     async def _read(self, work: Work[T]) -> T:
         if self._closed:
@@ -226,11 +264,6 @@ class SqliteStore:
             raise StoreBusy("store_locked", "The store could not be read just now.") from error
         except FATAL as error:
             return await self._writer.book(partial(_raise, error=error))
-
-
-def _used_bytes(db: apsw.Connection) -> int:
-    pages = db.pragma("page_count") - db.pragma("freelist_count")
-    return int(pages * db.pragma("page_size"))
 
 
 def _raise(db: apsw.Connection, now_ms: int, error: BaseException) -> NoReturn:

@@ -1,6 +1,7 @@
 """What keeps a SQLite store small and true over time: erasure, expiry, clock, file."""
 
-from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import apsw
@@ -34,12 +35,17 @@ DELETE FROM outbox WHERE id IN (
 _EXPIRED = """
 SELECT id FROM outbox INDEXED BY outbox_due WHERE lease IS NULL AND expires <= ?1 LIMIT ?2
 """
+_OLD_YOUNG = "SELECT key FROM seen WHERE expires <= ?1 LIMIT ?2"
+_DROP_YOUNG = "DELETE FROM seen WHERE key IN carray(?1) AND expires <= ?2"
 _OLD_KEYS = """
-SELECT key FROM (SELECT key, expires FROM seen WHERE key > ?1 ORDER BY key LIMIT ?2)
-WHERE expires <= ?3 LIMIT ?4
+SELECT run, key FROM (
+  SELECT run, key, expires FROM seen_old WHERE (run, key) > (?1, ?2) ORDER BY run, key LIMIT ?3
+) WHERE expires <= ?4 LIMIT ?5
 """
-_LAST_KEY = "SELECT key FROM seen WHERE key > ?1 ORDER BY key LIMIT 1 OFFSET ?2 - 1"
-_DROP_KEYS = "DELETE FROM seen WHERE key IN carray(?1) AND expires <= ?2"
+_LAST_KEY = """
+SELECT run, key FROM seen_old WHERE (run, key) > (?1, ?2) ORDER BY run, key LIMIT 1 OFFSET ?3 - 1
+"""
+_DROP_KEYS = "DELETE FROM seen_old WHERE run = ?3 AND key IN carray(?1) AND expires <= ?2"
 _PROBE_SOONER = """
 UPDATE gate SET probe_at = min(probe_at, ?1 + CAST(backoff_s * 1000 AS INTEGER))
 """
@@ -61,22 +67,34 @@ def forget(db: apsw.Connection, now_ms: int, visitor: bytes) -> int:
     return recall(db, now_ms, visitor) + graves.forget(db, visitor)
 
 
+RunKey = tuple[int, bytes]
+"""Where an old dedup key is: its run, and itself."""
+
+START: RunKey = (0, b"")
+
+
 class Old(msgspec.Struct, frozen=True, kw_only=True):
     """What a look around found to be over. `next_key` is where the next look begins."""
 
     rows: tuple[int, ...]
-    keys: tuple[bytes, ...]
-    next_key: bytes
+    young: tuple[bytes, ...]
+    keys: tuple[RunKey, ...]
+    next_key: RunKey
 
 
-def look(db: apsw.Connection, now_ms: int, limit: int, after_key: bytes) -> Old:
+def look(db: apsw.Connection, now_ms: int, limit: int, after: RunKey) -> Old:
     """Find expired rows and dedup keys. Reads only: scans belong to the reader, not the writer."""
     window = limit * _KEYS_PER_ROW
     rows: list[Any] = db.execute(_EXPIRED, (now_ms, limit)).fetchall()
-    keys = [key for (key,) in db.execute(_OLD_KEYS, (after_key, window, now_ms, limit))]
-    last = db.execute(_LAST_KEY, (after_key, window)).fetchone()
-    next_key = keys[-1] if len(keys) == limit else last[0] if last else b""
-    return Old(rows=tuple(id_ for (id_,) in rows), keys=tuple(keys), next_key=next_key)
+    young: list[Any] = db.execute(_OLD_YOUNG, (now_ms, limit)).fetchall()
+    keys: list[Any] = db.execute(_OLD_KEYS, (*after, window, now_ms, limit)).fetchall()
+    last: Any = db.execute(_LAST_KEY, (*after, window)).fetchone()
+    return Old(
+        rows=tuple(id_ for (id_,) in rows),
+        young=tuple(key for (key,) in young),
+        keys=tuple(keys),
+        next_key=keys[-1] if len(keys) == limit else last or START,
+    )
 
 
 def sweep(db: apsw.Connection, now_ms: int, limit: int, old: Old) -> int:
@@ -84,16 +102,20 @@ def sweep(db: apsw.Connection, now_ms: int, limit: int, old: Old) -> int:
     integrations = [graves.bury(db, now_ms, id_, None, "expired", "") for id_ in old.rows]
     moved = ledger.count_each(db, "dead", [name for name in integrations if name is not None])
     moved += graves.age_out(db, now_ms, limit)
-    moved += _drop_keys(db, now_ms, old.keys)
+    moved += _drop_keys(db, now_ms, old)
     db.execute(_DROP_IDENTITIES, (now_ms - IDENTITY_S * 1000, limit))
     return moved + db.changes()
 
 
-def _drop_keys(db: apsw.Connection, now_ms: int, keys: Sequence[bytes]) -> int:
-    if not keys:
-        return 0
-    db.execute(_DROP_KEYS, (apsw.carray(tuple(keys)), now_ms))
-    return db.changes()
+def _drop_keys(db: apsw.Connection, now_ms: int, old: Old) -> int:
+    dropped = 0
+    if old.young:
+        db.execute(_DROP_YOUNG, (apsw.carray(old.young), now_ms))
+        dropped += db.changes()
+    for run, pairs in groupby(old.keys, key=itemgetter(0)):
+        db.execute(_DROP_KEYS, (apsw.carray(tuple(key for _, key in pairs)), now_ms, run))
+        dropped += db.changes()
+    return dropped
 
 
 def note(db: apsw.Connection, now_ms: int, name: str, value: str) -> str:

@@ -16,8 +16,11 @@ import apsw
 from edgeproxy.errors import StoreBusy
 from edgeproxy.store.base import Fate, Item
 from edgeproxy.store.filelock import FileLock
+from edgeproxy.store.space import Level
 from edgeproxy.store.sqlite.append import append
+from edgeproxy.store.sqlite.damage import DAMAGED, close_untouched
 from edgeproxy.store.sqlite.queue import Queue, Ticket, Turn, Work
+from edgeproxy.store.sqlite.room import Room
 from edgeproxy.store.sqlite.transaction import savepoint, transaction
 from edgeproxy.store.sqlite.upkeep import checkpoint, heal_clock
 
@@ -51,10 +54,11 @@ class Writer:
     Args:
         db: Its connection; nobody else uses it.
         lock: Taken around each write, against other processes.
-        has_room: Whether the disk takes more events; asked inside the transaction.
+        room: Whether the disk takes more events; asked inside the transaction.
         now_ms: The clock in Unix ms, read in the thread, once a group.
         on_fatal: Called in the event loop once nothing can be written any more.
         lock_wait_s: How long a group waits for another process that writes.
+        set_aside: Moves a damaged database out of the way, once it is closed.
     """
 
     def __init__(
@@ -62,17 +66,19 @@ class Writer:
         db: apsw.Connection,
         lock: FileLock,
         *,
-        has_room: Callable[[apsw.Connection], bool],
+        room: Room,
         now_ms: Callable[[], int],
         on_fatal: Callable[[BaseException], None] | None,
         lock_wait_s: float = 5.0,
+        set_aside: Callable[[], object] = lambda: None,
     ) -> None:
         self._db = db
         self._lock = lock
-        self._has_room = has_room
+        self._room = room
         self._now_ms = now_ms
         self._on_fatal = on_fatal
         self._lock_wait_s = lock_wait_s
+        self._set_aside = set_aside
         self._loop = asyncio.get_running_loop()
         self._groups: SimpleQueue[list[Ticket] | None] = SimpleQueue()
         self._queue = Queue(self._loop, self._groups.put)
@@ -157,11 +163,16 @@ class Writer:
         try:
             step(group, now_ms)
         except apsw.FullError:
-            self._refuse(group, "store_full", "The disk is full; nothing was stored.")
+            booked = [ticket for ticket in group if ticket.work is not None]
+            self._refuse(group, "store_full", "The disk is full; nothing was stored.", (30, 120))
+            if len(booked) < len(group):  # without the events it may fit, and make room
+                self._try(step, booked, now_ms)
         except BUSY:
             self._refuse(group, "store_locked", "The store is locked; nothing was stored.")
 
     def _commit(self, group: list[Ticket], now_ms: int) -> None:
+        for ticket in group:
+            ticket.error = None
         try:
             with transaction(self._db):
                 self._heal(now_ms)
@@ -205,17 +216,25 @@ class Writer:
         self._append(run, now_ms)
 
     def _append(self, run: list[Ticket], now_ms: int) -> None:
+        run = self._admitted(run)
         if not run:
             return
-        if not self._has_room(self._db):
-            self._refuse(run, "store_full", "The disk has no room for events.", (30, 120))
-            return
         fates = append(self._db, now_ms, [item for ticket in run for item in ticket.items])
+        if self._room.overrun(self._db):
+            raise apsw.FullError
         start = 0
         for ticket in run:
             end = start + len(ticket.items)
             ticket.result = fates[start:end]
             start = end
+
+    def _admitted(self, run: list[Ticket]) -> list[Ticket]:
+        if not run or (level := self._room.level(self._db)) < Level.SCARCE:
+            return run
+        taken = [ticket for ticket in run if self._room.admits(level, ticket.items)]
+        refused = [ticket for ticket in run if not self._room.admits(level, ticket.items)]
+        self._refuse(refused, "store_full", "The disk has no room for events.", (30, 120))
+        return taken
 
     def _refuse(
         self, group: Iterable[Ticket], code: str, message: str, wait_s: tuple[int, int] = (2, 10)
@@ -243,13 +262,20 @@ class Writer:
 
     def _finish(self) -> None:
         try:
-            if self._failure is None and self._lock.acquire(self._lock_wait_s):
+            if self._failure is not None:
+                self._give_up(self._failure)
+            elif self._lock.acquire(self._lock_wait_s):
                 with contextlib.suppress(apsw.Error):  # what is committed is safe in the log
                     checkpoint(self._db)
             self._db.close(True)
         finally:
             self._lock.close()  # and so released
             self._in_loop(self._finished.set_result, None)
+
+    def _give_up(self, failure: BaseException) -> None:
+        close_untouched(self._db)
+        if isinstance(failure, DAMAGED) and self._lock.acquire(self._lock_wait_s):
+            self._set_aside()
 
 
 def _resolve(group: list[Ticket]) -> None:
