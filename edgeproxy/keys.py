@@ -58,8 +58,10 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
         return f"Keys({len(self.signing)} signing, {len(self.sealing)} sealing, ••••)"
 
 
-def load_keys(folder: Path) -> Keys:
+def load_keys(folder: Path, *, make: bool = True) -> Keys:
     """The keys of a folder; makes the folder (0700) and the files (0600) that are missing.
+
+    With `make=False` nothing is made: keys of several nodes must be given, not drawn on each.
 
     Processes that start at the same moment agree: a file appears complete, and only once.
 
@@ -67,15 +69,18 @@ def load_keys(folder: Path) -> Keys:
         ConfigError: A file can be read by others, cannot be read, or holds no good key; every
             fault at once.
     """
-    _make_folder(folder)
+    if make:
+        _make_folder(folder)
     faults: list[tuple[str, str]] = []
     found: dict[str, list[bytes]] = {}
     for name in PURPOSES:
         path = folder / name
         try:
-            if not path.exists():
+            if make and not path.exists():
                 _create(path, _content(name, _new_key()))
             found[name] = _read(path)
+        except FileNotFoundError:
+            faults.append((str(path), "is missing; every node has a copy of the same key files"))
         except OSError as error:
             faults.append((str(path), f"cannot be used: {error.strerror}"))
         except ValueError as error:
@@ -130,6 +135,17 @@ def kept_digest(kept: str) -> str:
 def fingerprint(secret: str, key: bytes) -> str:
     """Twelve hex digits that tell secrets apart and cannot be searched for without the key."""
     return hmac.new(key, secret.encode(), hashlib.sha256).hexdigest()[:12]
+
+
+def marks(keys: Keys) -> dict[str, tuple[str, ...]]:
+    """Key file → a fingerprint of each of its keys, to see whether nodes have the same."""
+    held = {
+        SIGNING: keys.signing,
+        SEALING: keys.sealing,
+        VISITOR: (keys.visitor,),
+        TRACE: (keys.trace,),
+    }
+    return {name: tuple(fingerprint(name, key) for key in found) for name, found in held.items()}
 
 
 def new_id() -> str:

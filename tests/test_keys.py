@@ -13,7 +13,7 @@ from cryptography.fernet import Fernet
 
 from edgeproxy import keys
 from edgeproxy.errors import ConfigError
-from edgeproxy.keys import Keys, load_keys, rotate_keys
+from edgeproxy.keys import Keys, load_keys, marks, rotate_keys
 
 
 def modes(folder: Path) -> dict[str, int]:
@@ -237,3 +237,25 @@ def test_keys_are_frozen(tmp_path: Path) -> None:
     found: Keys = load_keys(tmp_path)
     with pytest.raises(AttributeError):
         found.trace = b""  # type: ignore[misc]
+
+
+def test_keys_that_must_be_given_are_not_made(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_keys(tmp_path / "none", make=False)
+    assert {sentence for _, sentence in caught.value.faults} == {
+        "is missing; every node has a copy of the same key files"
+    }
+    assert len(caught.value.faults) == 4
+    assert not (tmp_path / "none").exists()
+    assert load_keys(tmp_path) == load_keys(tmp_path, make=False)
+
+
+def test_marks_tell_keys_apart_and_show_nothing_of_them(tmp_path: Path) -> None:
+    keys, other = load_keys(tmp_path / "one"), load_keys(tmp_path / "two")
+    assert marks(keys) == marks(keys)
+    assert not {mark for found in marks(keys).values() for mark in found} & {
+        mark for found in marks(other).values() for mark in found
+    }
+    rotated = rotate_keys(tmp_path / "one")
+    assert marks(rotated)["signing.keys"][0] == marks(keys)["signing.keys"][0]
+    assert len(marks(rotated)["sealing.keys"]) == 2
