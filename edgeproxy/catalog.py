@@ -87,6 +87,9 @@ Source: Snap, Conversions API, supported event types. Snap's own tag manager tem
 
 SNAP_NAMES: frozenset[str] = frozenset(row.name for row in EVENTS)
 
+VIEWS: frozenset[str] = frozenset(("PAGE_VIEW", "VIEW_CONTENT", "LIST_VIEW"))
+"""What a shop sends most of and misses least: refused first when the disk fills."""
+
 _PAGE_VIEW = "PAGE_VIEW"
 
 _NO_MAPPING: Mapping[str, tuple[str, ...]] = MappingProxyType({})

@@ -10,6 +10,7 @@ import msgspec
 
 from edgeproxy.routing import Target, target
 from edgeproxy.sites import Integration, Source
+from edgeproxy.urls import host_of
 
 Header = tuple[bytes, bytes]
 
@@ -37,6 +38,9 @@ class Registry:
             for source in sources
             for origin in source.origins
         }
+        self._hosts: dict[str, Site] = {}
+        for origin in sorted(self._sites, key=_by_likeness):
+            self._hosts.setdefault(host_of(origin.decode()), self._sites[origin])
         self.integrations: dict[str, Integration] = {
             integration.id: integration for source in sources for integration in source.integrations
         }
@@ -47,9 +51,19 @@ class Registry:
             return None
         return self._sites.get(origin) or self._sites.get(origin.lower())
 
-    def active(self) -> Sequence[Integration]:
-        """The integrations that deliver."""
-        return [one for one in self.integrations.values() if one.enabled]
+    def by_host(self, host: str) -> Site | None:
+        """The site of a page's host, in lower case without its port."""
+        return self._hosts.get(host)
+
+    def configured(self) -> Sequence[Integration]:
+        """All integrations, those that are switched off too."""
+        return tuple(self.integrations.values())
+
+
+def _by_likeness(origin: bytes) -> tuple[bool, bool]:
+    """Of several origins of one host the https one comes first, then the one without a port."""
+    scheme, _, rest = origin.partition(b"://")
+    return scheme != b"https", b":" in rest
 
 
 def _site(source: Source, origin: str) -> Site:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from edgeproxy.delivery import gate
 from edgeproxy.delivery.backoff import Schedule
-from edgeproxy.delivery.gate import THROTTLED, Pace, Record
+from edgeproxy.delivery.gate import FULL, THROTTLED, Pace, Record
 from edgeproxy.outcome import AnswerClass, GateState, Verdict
 from edgeproxy.store.base import Gate
 
@@ -114,10 +114,15 @@ def test_a_tripped_breaker_closes_an_open_gate_for_five_seconds() -> None:
 def test_each_failed_probe_doubles_the_wait_up_to_five_minutes() -> None:
     state, waits = PROBING, []
     for _ in range(8):
-        state = after(replace(state, good=2), "transient")
+        state = after(state, "transient")
         waits.append(state.probe_in_s)
         assert (state.state, state.good, state.backoff_s) == ("probing", 0, state.probe_in_s)
     assert waits == [10, 20, 40, 80, 160, 300, 300, 300]
+
+
+def test_a_failed_probe_after_a_good_one_begins_the_doubling_anew() -> None:
+    state = after(replace(PROBING, good=2, backoff_s=300.0), "transient")
+    assert (state.probe_in_s, state.good) == (5.0, 0)
 
 
 def test_an_answer_that_says_nothing_is_a_failed_probe() -> None:
@@ -252,6 +257,25 @@ def test_events_that_die_of_answers_without_a_meaning_count_as_refused() -> None
     record = noted("ambiguous", refused=500)
     assert gate.moves("ambiguous", record)
     assert after(OPEN, "ambiguous", record=record, probe=False).state == "paused_reject"
+
+
+# Too many dead letters.
+
+
+def test_too_many_dead_letters_close_an_open_gate_and_fewer_open_it() -> None:
+    state = gate.capped(OPEN, full=True, schedule=SCHEDULE, fingerprint="new")
+    assert (state.state, state.reason, state.probe_in_s) == ("paused_reject", FULL, 900.0)
+    assert after(state, "delivered") == state
+    assert gate.capped(state, full=True, schedule=SCHEDULE, fingerprint="new") == state
+    assert gate.capped(state, full=False, schedule=SCHEDULE, fingerprint="new") == OPEN
+
+
+@pytest.mark.parametrize("before", [PROBING, WAITING, AUTH, REJECT, MANUAL])
+@pytest.mark.parametrize("full", [True, False])
+def test_the_number_of_dead_letters_moves_no_gate_that_something_else_closed(
+    before: Gate, *, full: bool
+) -> None:
+    assert gate.capped(before, full=full, schedule=SCHEDULE, fingerprint="new") == before
 
 
 # In general.

@@ -60,3 +60,25 @@ async def test_a_gate_that_moves_is_told_once_and_loudly_when_it_closes() -> Non
 def test_a_new_line_knows_nothing_and_is_open() -> None:
     line = Line()
     assert (line.record.failed_in_row, line.pace, line.closed) == (0, None, False)
+    assert not line.easing
+
+
+def test_a_gate_that_has_opened_is_passed_slowly_at_first() -> None:
+    line = Line()
+    line.saw(Gate(integration="i"))
+    assert (line.closed, line.easing) == (False, False)
+    line.saw(Gate(integration="i", state="probing"))
+    assert (line.closed, line.easing) == (True, False)
+    for _ in range(2):
+        line.saw(Gate(integration="i"))
+        assert (line.closed, line.easing) == (False, True)
+    line.saw(Gate(integration="i", state="paused_auth"))
+    assert (line.closed, line.easing) == (True, False)
+
+
+def test_a_strange_status_is_named_once_in_a_while_each() -> None:
+    line = Line()
+    asked = [(418, 0.0), (418, 9.0), (451, 9.0), (418, 10.0), (418, 11.0)]
+    assert [line.names_odd(status, now_s, every_s=10.0) for status, now_s in asked] == [
+        True, False, True, True, False,
+    ]  # fmt: skip

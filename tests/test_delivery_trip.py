@@ -440,6 +440,17 @@ async def test_a_good_probe_is_delivered_and_counts(desk: Desk) -> None:
     assert await desk.ledger() == {"accepted": 5, "delivered": 3, "pending": 2}
 
 
+async def test_the_batches_after_a_good_probe_begin_slowly_until_one_does_well(desk: Desk) -> None:
+    await put(desk.store, *(item(event(n)) for n in range(3)))
+    paused = Gate(integration="shop/pixel", state="paused_auth", probe_in_s=0.0, backoff_s=900.0)
+    await desk.store.set_gate(paused)
+    await desk.deliver([YES])
+    assert (desk.line.closed, desk.line.easing) == (False, True)
+    await desk.deliver([WireResponse(status=503)] * 2 + [YES])
+    assert desk.line.easing is False
+    assert [len(request) for request in desk.transport.sent] == [1, 2, 2, 2]
+
+
 async def test_a_failed_probe_is_one_request_and_doubles_the_wait(desk: Desk) -> None:
     await put(desk.store, item(event(1)))
     await closed(desk, "probing")

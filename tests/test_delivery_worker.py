@@ -2,8 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -11,124 +10,28 @@ import pytest
 from msgspec.structs import replace
 
 from edgeproxy.delivery.backoff import Schedule
-from edgeproxy.delivery.worker import Wake, deliver
-from edgeproxy.outbound import Outbound
-from edgeproxy.sandbox.app import serve_sandbox
-from edgeproxy.sandbox.state import Sandbox
+from edgeproxy.delivery.worker import Wake
 from edgeproxy.sites import Integration, Secret
 from edgeproxy.snap.transport import SnapTransport
 from edgeproxy.store.base import Gate, Lease, Store
 from edgeproxy.wire import WireResponse
 from tests.fakes import (
-    SEALER,
     YES,
     FakeTransport,
-    KeptLog,
-    LiveClock,
     event,
     eventually,
     integration,
     item,
     ledger,
-    open_store,
     put,
 )
-
-SCALED = Schedule(
-    fast_s=(0.01, 0.02, 0.04),
-    slow_s=0.05,
-    slow_max_s=0.2,
-    throttle_s=0.05,
-    breaker_s=0.05,
-    breaker_max_s=0.2,
-    paused_s=0.2,
-)
-"""The same schedule, a hundred times as fast."""
-
-
-class Office:
-    """A store, a sandbox, and delivery between them."""
-
-    def __init__(self, store: Store, clock: LiveClock, snap: Sandbox, url: str) -> None:
-        self.store = store
-        self.clock = clock
-        self.snap = snap
-        self.url = url
-        self.log = KeptLog()
-        self.wake = Wake()
-        self.stopping = asyncio.Event()
-        self.integrations: list[Integration] = [integration(linger_ms=5)]
-        self.outbound = Outbound(deadline_s=5)
-
-    @asynccontextmanager
-    async def delivering(self, **changes: Any) -> AsyncIterator[None]:
-        """Delivery for the length of the block; then it must end within its grace."""
-        self.stopping = asyncio.Event()
-        keywords: dict[str, Any] = {
-            "store": self.store,
-            "integrations": lambda: self.integrations,
-            "transport": SnapTransport(self.url, self.outbound),
-            "sealer": SEALER,
-            "clock": self.clock,
-            "draw": lambda: 0.5,
-            "wake": self.wake,
-            "stopping": self.stopping,
-            "fingerprint": lambda one: f"{one.access_token.reveal()} {one.pixel_id}",
-            "log": self.log,
-            "schedule": SCALED,
-            **changes,
-        }
-        async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
-            tasks.create_task(deliver(**keywords))
-            try:
-                yield
-            finally:
-                self.stopping.set()
-
-    async def put(self, numbers: Sequence[int], **changes: Any) -> None:
-        """Accept events, as the way in would."""
-        to = self.integrations[0].id
-        await put(
-            self.store,
-            *(item(event(n, time_ms=self.clock(), **changes), to=to) for n in numbers),
-        )
-        self.wake.tell(to)
-
-    async def settled(self, **expected: int) -> None:
-        """Wait until the ledger says so."""
-
-        async def look() -> bool:
-            return await ledger(self.store) == expected
-
-        await eventually(look, f"the ledger says {expected}")
-
-    async def gate_is(self, state: str) -> Gate:
-        """Wait for a state of the gate."""
-
-        async def look() -> Gate | None:
-            gate = await self.store.gate(self.integrations[0].id)
-            return gate if gate.state == state else None
-
-        gate: Gate = await eventually(look, f"the gate is {state}")
-        return gate
-
-    def arrived(self) -> dict[str, int]:
-        """How often each id counts at Snap."""
-        return dict(Counter(one["client_dedup_id"] for one in self.snap.events))
+from tests.office import SCALED, Office, ids, open_office
 
 
 @pytest.fixture
 async def office(tmp_path: Path) -> AsyncIterator[Office]:
-    clock = LiveClock()
-    snap = Sandbox(now_ms=clock)
-    async with open_store(tmp_path, clock) as store, serve_sandbox(snap) as listener:
-        made = Office(store, clock, snap, listener.url)
+    async with open_office(tmp_path) as made:
         yield made
-        await made.outbound.close()
-
-
-def ids(numbers: Sequence[int]) -> dict[str, int]:
-    return {f"e{n}": 1 for n in numbers}
 
 
 # The way things should be.
@@ -327,6 +230,33 @@ async def test_a_long_outage_closes_the_gate_probes_one_by_one_and_drains(office
     assert office.arrived() == ids(range(40))
     moved = [(line["before"], line["after"]) for line in office.log.named("gate_moved")]
     assert moved == [("open", "probing"), ("probing", "open")]
+
+
+@pytest.mark.parametrize("batch_max", [1, 2])
+async def test_after_an_outage_one_request_is_in_flight_until_one_does_well(
+    office: Office, batch_max: int
+) -> None:
+    """Three probes open the gate; the backlog then begins with one hand, and goes on with two."""
+    office.integrations = [integration(batch_max=batch_max, linger_ms=1)]
+    down = Gate(integration="shop/pixel", state="probing", reason="HTTP 503", probe_in_s=0.0)
+    await office.store.set_gate(down)
+    in_flight: list[int] = []
+    out = 0
+
+    async def snap(_: list[str]) -> WireResponse:
+        nonlocal out
+        out += 1
+        in_flight.append(out)
+        if len(in_flight) > 3:
+            await asyncio.sleep(0.05)  # long enough for a second hand to begin, if there is one
+        out -= 1
+        return YES
+
+    async with office.delivering(transport=FakeTransport(snap)):
+        await office.put(range(20))
+        await office.settled(accepted=20, delivered=20)
+    assert in_flight[:5] == [1, 1, 1, 1, 1]
+    assert max(in_flight) == 2
 
 
 async def test_a_snap_that_cannot_be_reached_costs_nothing(office: Office) -> None:

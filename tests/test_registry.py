@@ -96,6 +96,29 @@ def test_sources_and_integrations_are_found_by_id() -> None:
     assert set(REGISTRY.integrations) == {"shop/1", "shop/2"}
 
 
-def test_only_enabled_integrations_deliver() -> None:
-    assert [one.id for one in REGISTRY.active()] == ["shop/1"]
-    assert Registry([]).active() == []
+def test_what_is_switched_off_is_still_configured() -> None:
+    assert [one.id for one in REGISTRY.configured()] == ["shop/1", "shop/2"]
+    assert Registry([]).configured() == ()
+
+
+@pytest.mark.parametrize(
+    ("host", "origin"),
+    [
+        ("www.example.com", "https://www.example.com"),
+        ("localhost", "http://localhost:8080"),
+        ("edge.example.com", None),
+        ("", None),
+    ],
+)
+def test_a_page_s_host_finds_its_site(host: str, origin: str | None) -> None:
+    site = REGISTRY.by_host(host)
+    assert (site.origin if site else None) == origin
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_of_several_origins_of_a_host_the_likeliest_counts(turn: int) -> None:
+    """https before http, and the port that nobody writes before others."""
+    origins = ("http://localhost", "https://localhost:8443", "https://localhost")[::turn]
+    site = Registry([Source(id="local", origins=origins)]).by_host("localhost")
+    assert site is not None
+    assert site.origin == "https://localhost"

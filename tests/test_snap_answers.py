@@ -228,6 +228,14 @@ def test_any_other_status_is_tried_again(status: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("status", "known"),
+    [(200, True), (302, True), (401, True), (402, False), (418, False), (429, True), (599, True)],
+)
+def test_a_status_without_a_rule_is_known_as_such(status: int, known: bool) -> None:
+    assert answers.listed(status) is known
+
+
+@pytest.mark.parametrize(
     "fault", ["timeout", "refused", "tls", "dns", "reset", "protocol", "unheard of"]
 )
 def test_no_answer_is_tried_again_and_says_why(fault: str) -> None:

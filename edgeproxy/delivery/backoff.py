@@ -17,6 +17,9 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
         renew_s: After how long the lease is extended while work goes on.
         booking_s: Between attempts to book an outcome while the store is busy.
         grace_s: What requests in flight get when work stops.
+        census_s: Between two looks at the whole store.
+        removed_s: How long an integration must be missing from the configuration before what
+            waits for it becomes dead letters.
     """
 
     fast_s: tuple[float, ...] = (0.5, 1.0, 2.0)
@@ -31,6 +34,8 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     renew_s: float = 30.0
     booking_s: tuple[float, ...] = (0.2, 0.5, 1.0, 2.0, 5.0)
     grace_s: float = 10.0
+    census_s: float = 60.0
+    removed_s: float = 86_400.0
 
 
 def jittered(wait_s: float, draw: float) -> float:

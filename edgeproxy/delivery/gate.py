@@ -8,6 +8,7 @@ The gate is kept in the store and shared by all processes; a `Record` is what on
 | probing | many failures; 429 | three good probes; the end of the wait that a 429 asked for |
 | paused_auth | a wrong token or pixel | a good probe, a new token, a person |
 | paused_reject | 20 events refused in a row | a good probe, another configuration, a person |
+| paused_reject | too many dead letters | fewer of them, a person |
 | paused_manual | a person | a person |
 """
 
@@ -20,6 +21,11 @@ from edgeproxy.store.base import Gate
 
 THROTTLED = "Snap asked for a pause (429)"
 """The reason by which a gate is known to open when its wait is over."""
+
+FULL = (
+    "there are too many dead letters: look at them with `edgeproxy dead ls`, then replay or discard"
+)
+"""The reason by which a gate is known to open when there are fewer."""
 
 FAILURES_IN_ROW = 5
 WINDOW_S = 30
@@ -156,6 +162,15 @@ def waited(gate: Gate) -> Gate:
     return Gate(integration=gate.integration) if over else gate
 
 
+def capped(gate: Gate, *, full: bool, schedule: Schedule, fingerprint: str) -> Gate:
+    """The gate after the dead letters were counted; `full` says that they are too many."""
+    if full and gate.state == "open":
+        return _paused(gate, "paused_reject", FULL, schedule, fingerprint)
+    if not full and gate.state == "paused_reject" and gate.reason == FULL:
+        return Gate(integration=gate.integration)
+    return gate
+
+
 def slowed(pace: Pace | None, limit_rps: float, now_s: float) -> Pace:
     """Half of the present rate, after a 429; at least one request a second."""
     half = rate(pace, limit_rps, now_s) / 2
@@ -222,6 +237,8 @@ def _after_probe(gate: Gate, verdict: Verdict, schedule: Schedule) -> Gate:
 
 
 def _after_good_probe(gate: Gate) -> Gate:
+    if gate.reason == FULL:
+        return gate
     good = gate.good + 1
     if gate.state == "probing" and gate.reason != THROTTLED and good < GOOD_PROBES:
         return replace(gate, good=good, probe_in_s=0.0)
@@ -240,6 +257,7 @@ def _after_refused_probe(gate: Gate, schedule: Schedule) -> Gate:
 def _after_failed_probe(gate: Gate, verdict: Verdict, schedule: Schedule) -> Gate:
     if gate.state != "probing":
         return gate
-    last_s = 0.0 if gate.reason == THROTTLED else gate.backoff_s
+    # After a good probe the doubling begins anew: Snap answers at least now and then.
+    last_s = 0.0 if gate.reason == THROTTLED or gate.good else gate.backoff_s
     wait_s = doubled(last_s, schedule.breaker_s, schedule.breaker_max_s)
     return _probing(gate, verdict.message, max(wait_s, verdict.retry_after_s or 0.0))

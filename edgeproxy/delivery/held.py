@@ -111,7 +111,9 @@ class Held:
         for nap_s in self._parts.schedule.booking_s:
             try:
                 return await self._book(delivered, retry, dead)
-            except StoreBusy:
+            except StoreBusy as busy:
+                if busy.code == "store_failed" and self._parts.stopping.is_set():
+                    raise  # the process ends because of it
                 await asyncio.sleep(nap_s)
         return await self._book(delivered, retry, dead)
 

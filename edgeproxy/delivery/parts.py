@@ -82,6 +82,7 @@ class Line:
         record: The answers so far.
         pace: A request rate below the configured one, after a 429.
         closed: Whether the gate is known to be closed.
+        easing: Whether the gate has just opened: one request at a time until one does well.
         moving: Held while the gate is read and set, so that two hands move it once.
     """
 
@@ -89,4 +90,20 @@ class Line:
         self.record = Record()
         self.pace: Pace | None = None
         self.closed = False
+        self.easing = False
         self.moving = asyncio.Lock()
+        self._odd_s: dict[int, float] = {}
+
+    def saw(self, gate: Gate) -> None:
+        """Take note of the gate; one that has opened is passed slowly at first."""
+        closed = gate.state != "open"
+        self.easing = not closed and (self.easing or self.closed)
+        self.closed = closed
+
+    def names_odd(self, status: int, now_s: float, *, every_s: float) -> bool:
+        """Whether a strange status is to be named now, not having been for so long."""
+        named_s = self._odd_s.get(status)
+        if named_s is not None and now_s - named_s < every_s:
+            return False
+        self._odd_s[status] = now_s
+        return True

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from msgspec.structs import replace
 
-from edgeproxy.delivery import backoff, gate, steps
+from edgeproxy.delivery import backoff, gate, steps, telling
 from edgeproxy.delivery.batch import MAX_BYTES, Batch, Ready, batches, halves
 from edgeproxy.delivery.held import Held
 from edgeproxy.delivery.parts import Line, Parts
@@ -173,14 +173,14 @@ class Trip:
                 batch, verdict, response.latency_ms, integration=id_, at_ms=at_ms
             )
         )
-        self._say(
-            _level(verdict, response.fault),
-            "snap_answered",
-            events=len(batch),
-            outcome=verdict.kind,
-            snap_status=verdict.status,
-            reason=verdict.message,
-            duration_ms=round(response.latency_ms, 1),
+        telling.answered(
+            self._parts,
+            self._line,
+            batch,
+            verdict,
+            response,
+            integration=self._integration.id,
+            now_s=self._now_s(),
         )
         return verdict
 
@@ -206,6 +206,8 @@ class Trip:
         if verdict.kind == "rate_limited":
             limit_rps = self._integration.rate_limit_rps
             self._line.pace = gate.slowed(self._line.pace, limit_rps, now_s)
+        if verdict.kind in ("delivered", "partial"):
+            self._line.easing = False
         if self._lease.probe or gate.moves(verdict.kind, self._line.record):
             async with self._line.moving:
                 await self._move_gate(verdict)
@@ -222,7 +224,8 @@ class Trip:
         )
         if self._lease.probe:
             self._probed = before
-        self._line.closed = after.state != "open"
+            self._line.saw(before)
+        self._line.saw(after)
         if after == before:
             return
         await self._parts.store.set_gate(after)
@@ -232,6 +235,7 @@ class Trip:
     async def _book(self, batch: Batch, verdict: Verdict) -> None:
         """Settle the rows of an answered request."""
         if verdict.kind in ("delivered", "partial"):
+            telling.delivered_late(self._parts, batch, verdict, integration=self._integration.id)
             await self.held.settle(
                 delivered=[batch[place].row.id for place in verdict.delivered],
                 dead=[
@@ -281,12 +285,3 @@ def _refused(batch: Batch, verdict: Verdict, *, last: bool) -> int:
     if verdict.kind == "rejected" and len(batch) == 1:
         return 1
     return len(batch) if verdict.kind == "ambiguous" and last else 0
-
-
-def _level(verdict: Verdict, fault: str) -> str:
-    """How loud an answer is: a certificate that does not verify needs a person at once."""
-    if fault == "tls" or verdict.kind == "paused_auth":
-        return "error"
-    if verdict.kind == "delivered":
-        return "debug"
-    return "info" if verdict.kind in ("partial", "rejected", "too_large") else "warning"

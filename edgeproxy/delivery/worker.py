@@ -1,4 +1,4 @@
-"""The loops of delivery: one for each integration, one that sweeps the store.
+"""The loops of delivery: one for each integration, one that sweeps the store, one that counts.
 
 A loop sleeps until somebody wakes it, until a row is due, or until a probe is; it never ends by
 itself, and a fault in one loop leaves the others alone.
@@ -12,6 +12,7 @@ from functools import partial
 from edgeproxy.delivery import gate
 from edgeproxy.delivery.backoff import Schedule, doubled, jittered
 from edgeproxy.delivery.batch import MAX_BYTES
+from edgeproxy.delivery.census import DEAD_MAX, Census
 from edgeproxy.delivery.courier import Courier
 from edgeproxy.delivery.parts import Line, Log, Parts
 from edgeproxy.seal import Sealer
@@ -70,12 +71,14 @@ async def deliver(
     alone: bool = True,
     schedule: Schedule = Schedule(),  # noqa: B008 - frozen
     poll_s: float = POLL_S,
+    dead_max: int = DEAD_MAX,
 ) -> None:
     """Deliver until `stopping` is set, then finish: at most `grace_s` for requests in flight.
 
     Args:
         store: Where the rows are; stays the caller's.
-        integrations: The present ones; asked again and again, so that changes take effect.
+        integrations: All that are configured, those that are switched off too; asked again and
+            again, so that changes take effect.
         transport: Carries requests to Snap.
         sealer: Opens what was sealed beside the rows.
         clock: The wall clock in Unix ms.
@@ -90,6 +93,7 @@ async def deliver(
             from an earlier life, and are taken back at the start.
         schedule: The waits.
         poll_s: How long to sleep at most when nothing is known to be due.
+        dead_max: With so many dead letters an integration pauses instead of making more.
     """
     parts = Parts(
         store=store,
@@ -103,7 +107,8 @@ async def deliver(
         watch=watch,
         schedule=schedule,
     )
-    await _Worker(parts, integrations, wake, alone=alone, poll_s=poll_s).run()
+    worker = _Worker(parts, integrations, wake, alone=alone, poll_s=poll_s, dead_max=dead_max)
+    await worker.run()
 
 
 class _Worker:
@@ -117,6 +122,7 @@ class _Worker:
         *,
         alone: bool,
         poll_s: float,
+        dead_max: int,
     ) -> None:
         self._parts = parts
         self._store = parts.store
@@ -125,12 +131,14 @@ class _Worker:
         self._alone = alone
         self._poll_s = poll_s
         self._courier = Courier(parts)
+        self._census = Census(parts, integrations, dead_max=dead_max)
 
     async def run(self) -> None:
         """Start a loop for each integration that appears; end when work stops."""
         await self._repeat("recover", self._recover)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._repeat("sweep", self._sweep))
+            tasks.create_task(self._repeat("census", self._census.round))
             await self._repeat("integrations", partial(self._begin, tasks, {}))
             self._courier.hurry(self._parts.schedule.grace_s)
             self._wake.tell_all()
@@ -209,16 +217,17 @@ class _Worker:
         """Deliver a lease and what waits behind it, then pause for a batch to gather.
 
         A full lease means that more waits: then there are two hands, and one makes its batch
-        ready while Snap and the disk work on the other's.
+        ready while Snap and the disk work on the other's. After a closed gate one goes ahead.
         """
         faults: list[Exception] = []
+        eased = line.easing
         async with asyncio.TaskGroup() as hands:
             hands.create_task(self._carry(integration, line, lease, faults))
-            if _is_full(lease, integration.batch_max):
+            if _is_full(lease, integration.batch_max) and not line.easing:
                 hands.create_task(self._carry(integration, line, None, faults))
         if faults:
             raise faults[0]
-        if not lease.probe:
+        if not (lease.probe or eased):
             await self._parts.pause(integration.linger_ms / 1000)
 
     async def _carry(
@@ -229,12 +238,13 @@ class _Worker:
         A fault is kept for the caller, because it must not cancel the other hand's request.
         """
         current: Integration | None = integration
+        eased = line.easing
         try:
             while current is not None and not (self._parts.stopping.is_set() or faults):
                 lease = lease or await self._claim(current)
                 if lease:
                     await self._courier.deliver(lease, current, line)
-                if line.closed or not _is_full(lease, current.batch_max):
+                if line.closed or line.easing or eased or not _is_full(lease, current.batch_max):
                     return
                 lease, current = None, self._find(current.id)
         except Exception as error:
@@ -247,14 +257,14 @@ class _Worker:
         if after != before:
             await self._store.set_gate(after)
             self._parts.say_moved(before, after)
-        line.closed = after.state != "open"
+        line.saw(after)
         if not line.closed:
             return 0.0
         return _LOOK_S if after.probe_in_s is None else max(after.probe_in_s, 0.0)
 
     async def _sleep(self, integration_id: str, line: Line, flag: asyncio.Event) -> None:
         """Nothing was handed out: sleep until that may have changed."""
-        line.closed = (await self._store.gate(integration_id)).state != "open"
+        line.saw(await self._store.gate(integration_id))
         if line.closed:
             wait_s = _LOOK_S
         else:

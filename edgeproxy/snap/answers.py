@@ -96,6 +96,11 @@ def read(response: WireResponse, *, sent: int, now_ms: int) -> Verdict:
     )
 
 
+def listed(status: int) -> bool:
+    """Whether there is a rule for a status; without one it is treated like a 5xx."""
+    return status in _CLASSES or 200 <= status < 400 or 500 <= status < 600
+
+
 def _class_of(status: int) -> AnswerClass:
     if 300 <= status < 400:
         return "paused_auth"
