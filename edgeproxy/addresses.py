@@ -59,6 +59,21 @@ def is_visitor(address: str) -> bool:
     return _is_visitor(address) if len(address) <= _MAX_ADDRESS_CHARS else False
 
 
+@lru_cache(maxsize=4096)
+def network_of(address: str) -> str:
+    """What one subscriber has: an IPv4 address itself, of an IPv6 address its first 64 bits.
+
+    Args:
+        address: In canonical text; what is no IPv6 address comes back as it is.
+
+    >>> network_of("2001:db8:1:2:3:4:5:6")
+    '2001:db8:1:2::/64'
+    """
+    if ":" not in address:
+        return address
+    return str(ipaddress.IPv6Network((int(ipaddress.IPv6Address(address)) >> 64 << 64, 64)))
+
+
 class TrustedProxies:
     """Whose `X-Forwarded-For` counts, and which hop of it is the client.
 

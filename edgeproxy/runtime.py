@@ -1,32 +1,31 @@
-"""Puts the parts together: clock, ids, keys, store, listeners, delivery, signals, drain.
+"""Puts the parts together: clock, ids, keys, store, listener, delivery, drain.
 
 The only module that reads the clock, draws random numbers and sees every part.
 """
 
 import asyncio
 import contextlib
-import os
 import secrets
-import signal
 import socket
-import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 import msgspec
-import uvloop
 
-from edgeproxy import logs, pii, trial
+from edgeproxy import logs, trial
 from edgeproxy.addresses import TrustedProxies
-from edgeproxy.delivery.worker import Wake, deliver
+from edgeproxy.catalog import VIEWS
+from edgeproxy.delivery.turn import delivery_lock, in_turn
+from edgeproxy.delivery.worker import POLL_S, Wake, deliver
 from edgeproxy.errors import ConfigError, Failed
-from edgeproxy.keys import Keys, fingerprint, load_keys, new_id
+from edgeproxy.keys import Keys, fingerprint, load_keys, marks, new_id
 from edgeproxy.master import MasterSigner
 from edgeproxy.outbound import Outbound
-from edgeproxy.public.app import public_app
+from edgeproxy.public.app import health_app, public_app
+from edgeproxy.public.flood import Flood
 from edgeproxy.public.state import State
-from edgeproxy.public.tag import TagFile
+from edgeproxy.public.tag import TagFiles
 from edgeproxy.registry import Registry
 from edgeproxy.seal import Sealer
 from edgeproxy.settings import Settings
@@ -34,23 +33,19 @@ from edgeproxy.sites import Integration
 from edgeproxy.snap.transport import SnapTransport
 from edgeproxy.store import open_store
 from edgeproxy.store.base import Store
+from edgeproxy.store.space import Wishes
 from edgeproxy.trace import Watch
-from edgeproxy.useragent import warm
+from edgeproxy.web.asgi import App
 from edgeproxy.web.assets import load
-from edgeproxy.web.listener import Listener, bind, listening
+from edgeproxy.web.door import Door
+from edgeproxy.web.guard import guarded
+from edgeproxy.web.listener import Listener, bind, connections_max, listening
 
 TALLY_S = 60.0
 """How often a line sums up what came in, when anything did."""
 
-INTERRUPTED = 130
-"""The exit status after Ctrl-C: 128 and the signal's number."""
-
-SWITCH_S = 0.0005
-"""How long a thread keeps the interpreter while another one waits for it.
-
-The store's writer lets go of it at each statement; at Python's default of 5 ms it would wait that
-long to get it back from a busy event loop, many times a group.
-"""
+SHARED_POLL_S = 0.25
+"""How often delivery looks for rows when another process may have appended some."""
 
 
 def now_ms() -> int:
@@ -81,6 +76,7 @@ class Edge:
 async def running(
     settings: Settings,
     *,
+    bound: socket.socket | None = None,
     watch: Watch | None = None,
     on_fatal: Callable[[BaseException], None] | None = None,
     log: Callable[..., None] = log_line,
@@ -89,6 +85,7 @@ async def running(
 
     Args:
         settings: What to run.
+        bound: The listening socket, which is closed at the end; made when not given.
         watch: Told every step of every event.
         on_fatal: Called when the store can promise nothing any more; the process should end.
         log: Writes a line.
@@ -96,78 +93,83 @@ async def running(
     Raises:
         ConfigError: A part cannot be used; says which and what would do.
     """
-    with contextlib.closing(_bind(settings)) as bound:
-        keys = load_keys(settings.keys_dir)
+    with contextlib.closing(bound or listening_socket(settings)) as sock:
+        shared = not settings.store_url.startswith("sqlite:")  # by nodes, as their keys must be
+        keys = load_keys(settings.keys_dir, make=not shared)
         async with _opened(settings, on_fatal) as store, _client() as outbound:
             await _same_keys(store, keys)
+            if shared:
+                await _same_keys_on_all_nodes(store, keys)
             stopping, wake = asyncio.Event(), Wake()
             state = _state(settings, store, keys, wake, stopping, watch, log)
+            door = Door(state.proxies.trusts, most=connections_max())
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(
-                    deliver(
-                        store=store,
-                        integrations=state.registry.active,
-                        transport=SnapTransport(settings.upstream, outbound),
-                        sealer=Sealer(keys.sealing),
-                        clock=now_ms,
-                        draw=draw,
-                        wake=wake,
-                        stopping=stopping,
-                        fingerprint=lambda one: _fingerprint(one, keys),
-                        log=log,
-                        watch=watch,
-                    )
-                )
+                if settings.role != "ingest":
+                    transport = SnapTransport(settings.upstream, outbound)
+                    tasks.create_task(_deliver(settings, state, keys, wake, stopping, transport))
                 tally = tasks.create_task(_tell_tally(state))
-                app = public_app(state, TagFile(load("s.js")), prefix=settings.prefix)
-                try:
-                    async with listening(app, bound) as listener:
+                app = _app(settings, state)
+                async with listening(app, sock, protocol=guarded(door)) as listener:
+                    try:
                         yield Edge(listener=listener, store=store, state=state)
-                finally:
-                    stopping.set()
-                    tally.cancel()
+                    finally:
+                        stopping.set()  # before the listener has ended: both drain at once
+                        tally.cancel()
 
 
-def run(settings: Settings) -> int:
-    """Serve until a signal, then drain: 0 after SIGTERM, 130 after Ctrl-C, 1 if the store fails."""
-    logs.set_up(settings.log_format, settings.log_level)
-    sys.setswitchinterval(SWITCH_S)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_serve(settings))
+def listening_socket(settings: Settings) -> socket.socket:
+    """The socket of the public listener.
+
+    Raises:
+        ConfigError: The address cannot be had.
+    """
+    try:
+        return bind(settings.host, settings.port)
+    except OSError as error:
+        where = f"{settings.host}:{settings.port}"
+        fault = f"cannot listen on {where}: {error.strerror or error}; choose another port"
+        raise ConfigError([("server.port", fault)]) from None
 
 
-async def _serve(settings: Settings) -> int:
-    ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+def _app(settings: Settings, state: State) -> App:
+    if settings.role == "deliver":
+        return health_app(state, prefix=settings.prefix)
+    return public_app(state, TagFiles(load), prefix=settings.prefix)
 
-    def end(status: int) -> None:
-        if not ended.done():
-            ended.set_result(status)
 
-    def fatal(error: BaseException) -> None:
-        log_line("error", "store_failed", error=type(error).__name__)
-        end(1)
+async def _deliver(
+    settings: Settings,
+    state: State,
+    keys: Keys,
+    wake: Wake,
+    stopping: asyncio.Event,
+    transport: SnapTransport,
+) -> None:
+    """Deliver as soon as no other process does, where only one may."""
+    lock = delivery_lock(settings.store_url)
+    shared = lock is None or settings.workers > 1 or settings.role != "all"
 
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, end, 0)
-    loop.add_signal_handler(signal.SIGINT, end, INTERRUPTED)
-
-    for warning in settings.warnings:
-        log_line("warning", "configuration", advice=warning)
-    warm()
-    pii.warm()
-    async with running(settings, on_fatal=fatal) as edge:
-        log_line(
-            "info",
-            "listening",
-            url=f"{edge.listener.url}{settings.prefix}",
-            sources=len(settings.sources),
-            upstream=settings.upstream,
-            pid=os.getpid(),
+    async def work() -> None:
+        await deliver(
+            store=state.store,
+            integrations=state.registry.configured,
+            transport=transport,
+            sealer=Sealer(keys.sealing),
+            clock=now_ms,
+            draw=draw,
+            wake=wake,
+            stopping=stopping,
+            fingerprint=lambda one: _fingerprint(one, keys),
+            log=state.log,
+            watch=state.watch,
+            alone=lock is not None,
+            poll_s=SHARED_POLL_S if shared else POLL_S,
         )
-        status = await ended
-        log_line("info", "stopping")
-    log_line("info", "stopped", **dict(edge.state.tally))
-    return status
+
+    if lock is None:
+        await work()
+    else:
+        await in_turn(lock, work, stopping=stopping, log=state.log)
 
 
 def send_test(
@@ -204,20 +206,28 @@ def _speaking(integration: Integration, api: str | None) -> Integration:
     return integration if api is None else msgspec.structs.replace(integration, api=api)
 
 
-def _bind(settings: Settings) -> socket.socket:
-    try:
-        return bind(settings.host, settings.port)
-    except OSError as error:
-        where = f"{settings.host}:{settings.port}"
-        fault = f"cannot listen on {where}: {error.strerror or error}; choose another port"
-        raise ConfigError([("server.port", fault)]) from None
+def room_wishes(settings: Settings) -> Wishes:
+    """What the settings say about the room for the store, and what is refused first."""
+    return Wishes(
+        max_bytes=settings.store_max_bytes,
+        reserve_bytes=settings.store_reserve_bytes,
+        low_value=VIEWS,
+    )
 
 
 @contextlib.asynccontextmanager
 async def _opened(
     settings: Settings, on_fatal: Callable[[BaseException], None] | None
 ) -> AsyncIterator[Store]:
-    store = await open_store(settings.store_url, now_ms=now_ms, on_fatal=on_fatal)
+    store = await open_store(
+        settings.store_url,
+        now_ms=now_ms,
+        on_fatal=on_fatal,
+        wishes=room_wishes(settings),
+        accept_loss=settings.accept_loss,
+        say=log_line,
+        managed=settings.store_durability == "managed",
+    )
     try:
         yield store
     finally:
@@ -247,6 +257,19 @@ async def _same_keys(store: Store, keys: Keys) -> None:
         )
 
 
+async def _same_keys_on_all_nodes(store: Store, keys: Keys) -> None:
+    """Refuse to join nodes that have other keys; a key that one of them added is known to all."""
+    for name, mine in marks(keys).items():
+        first = await store.meta(f"key {name}", mine[0])
+        if first not in mine and not [
+            mark for mark in mine if await store.meta(f"key {name} {mark}")
+        ]:
+            fault = f"{name} is not the one that the other nodes have; copy theirs"
+            raise ConfigError([("store.keys_dir", fault)])
+        for mark in mine:
+            await store.meta(f"key {name} {mark}", "known")
+
+
 def _state(
     settings: Settings,
     store: Store,
@@ -270,7 +293,14 @@ def _state(
         log=log,
         stopping=stopping.is_set,
         watch=watch,
+        flood=_flood(settings),
     )
+
+
+def _flood(settings: Settings) -> Flood | None:
+    if not settings.flood_rps:
+        return None
+    return Flood(rate=settings.flood_rps, burst=settings.flood_burst, clock_s=time.monotonic)
 
 
 def _fingerprint(integration: Integration, keys: Keys) -> str:

@@ -152,6 +152,16 @@ class Life:
         sent = {name: value for name, value in default.items() if value is not None}
         return self.request("POST", self.prefix + path, data, sent)
 
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """What it logged, without what is no JSON."""
+        written = self.log.read_text().splitlines()
+        return [json.loads(line) for line in written if line.startswith("{") and line[-1] == "}"]
+
+    def told(self, event: str) -> list[dict[str, Any]]:
+        """The lines about one event."""
+        return [line for line in self.lines if line["event"] == event]
+
     def kill(self) -> None:
         """kill -9."""
         self.process.kill()
@@ -171,13 +181,15 @@ class StartEdge:
     upstream: str
     environ: dict[str, str] = field(default_factory=dict)
     lives: list[Life] = field(default_factory=list)
+    wrap: list[str] = field(default_factory=list)
+    """Words before the command, such as those of a shell that sets limits first."""
 
-    def start(self, **environ: str) -> Life:
+    def start(self, *flags: str, **environ: str) -> Life:
         """A new process, ready to take events."""
         log = self.folder / f"serve-{len(self.lives)}.log"
         with log.open("wb") as out:
             process = subprocess.Popen(
-                [sys.executable, "-m", "edgeproxy", "serve"],
+                [*self.wrap, sys.executable, "-m", "edgeproxy", "serve", *flags],
                 cwd=self.folder,
                 stdout=out,
                 stderr=out,
@@ -200,6 +212,7 @@ class StartEdge:
             "EDGEPROXY_ACCESS_TOKEN": canary.TOKEN,
             "EDGEPROXY_UPSTREAM": self.upstream,
             "EDGEPROXY_SERVER__PORT": "0",
+            "EDGEPROXY_SERVER__FLOOD_RPS": "0",  # all callers of a test have one address
             "EDGEPROXY_STORE__URL": f"sqlite://{self.folder}/store/edgeproxy.db",
             "EDGEPROXY_LOG__LEVEL": "debug",
         }
@@ -245,14 +258,14 @@ class Snap:
 
 
 @contextmanager
-def running_snap() -> Iterator[Snap]:
-    """A fresh sandbox for the length of the block."""
+def running_snap(own: Sandbox | None = None) -> Iterator[Snap]:
+    """A sandbox, a fresh one when none is given, for the length of the block."""
     started: list[Snap] = []
     loop = asyncio.new_event_loop()
     ended = asyncio.Event()
 
     async def serve() -> None:
-        sandbox = Sandbox(now_ms=now_ms)
+        sandbox = own or Sandbox(now_ms=now_ms)
         async with serve_sandbox(sandbox) as listener:
             started.append(Snap(listener.url, sandbox))
             await ended.wait()

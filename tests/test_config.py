@@ -150,6 +150,7 @@ def test_the_defaults_are_those_of_the_documentation() -> None:
     assert settings.keys_dir == Path("/var/lib/edgeproxy")
     assert settings.upstream == "https://tr.snapchat.com"
     assert (settings.log_format, settings.log_level, settings.workers) == ("auto", "info", 1)
+    assert (settings.role, settings.flood_rps, settings.flood_burst) == ("all", 500, 20_000)
     assert settings.warnings == ()
 
 
@@ -194,10 +195,9 @@ def test_a_platforms_port_wins_over_the_file_and_yields_to_our_own_name() -> Non
     assert loaded(toml, {"PORT": ""}).port == 1
 
 
-def test_more_workers_than_one_are_one_with_a_warning() -> None:
+def test_a_platform_says_how_many_processes_serve() -> None:
     settings = loaded(None, {**SITE, "WEB_CONCURRENCY": "4"})
-    assert settings.workers == 1
-    assert settings.warnings == ("WEB_CONCURRENCY is 4; this version runs one process",)
+    assert (settings.workers, settings.warnings) == (4, ())
     assert faults(None, {**SITE, "WEB_CONCURRENCY": "many"}) == {
         "WEB_CONCURRENCY": 'must be a whole number from 1 to 1024; it is "many"'
     }
@@ -368,7 +368,12 @@ def test_an_admin_token_is_accepted_with_a_warning() -> None:
         ("srever.port = 1" + SHOP, "srever", "is no setting; did you mean server?"),
         ("Server.port = 1" + SHOP, "Server", "is no setting; did you mean server?"),
         ("port = 1" + SHOP, "port", "is no setting here; did you mean server.port?"),
-        ("store.prt = 1" + SHOP, "store.prt", "is no setting; known here: url, keys_dir"),
+        (
+            "store.prt = 1" + SHOP,
+            "store.prt",
+            "is no setting; known here: url, url_file, durability, keys_dir, max_bytes, "
+            "reserve_bytes",
+        ),
         (
             integration("pixel = 'x'"),
             "sources[0].integrations[0].pixel",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from edgeproxy.config import load
+from edgeproxy.config import load, rows, shown
 from edgeproxy.errors import ConfigError
 from edgeproxy.sites import Integration, Source
 
@@ -134,8 +134,10 @@ def test_the_store_is_an_absolute_path(given: str, normal: str) -> None:
 @pytest.mark.parametrize(
     ("given", "part"),
     [
-        ("postgresql://edge:CANARY@db/edge", "is PostgreSQL, which is not in this version"),
-        ("postgres://edge:CANARY@db/edge", "is PostgreSQL, which is not in this version"),
+        ("postgresql:CANARY", "must be postgresql://user@host/database without blanks"),
+        ("postgresql://edge:CAN ARY@db/edge", "without blanks; a password is percent-encoded"),
+        ("postgres://edge:CANARY#@db/edge", "must have no #; in a password it is written %23"),
+        ("postgres://[CANARY", "is no URL; a password in it is percent-encoded"),
         ("mysql://CANARY", "must begin with sqlite:///"),
         ("/srv/edge.db", "must begin with sqlite:///"),
         ("sqlite://edge.db", "the absolute path of a file"),
@@ -147,11 +149,90 @@ def test_the_store_is_an_absolute_path(given: str, normal: str) -> None:
         ("sqlite:///srv/a\\u0000.db", "must have no ?, # or control character"),
     ],
 )
-def test_a_store_that_this_version_lacks_is_refused(given: str, part: str) -> None:
-    name, sentence = fault(shop(top=f'store.url = "{given}"'))
+def test_a_store_that_cannot_be_is_refused(given: str, part: str) -> None:
+    name, sentence = fault(shop(top=f'store.url = "{given}"\nstore.keys_dir = "keys"'))
     assert name == "store.url"
     assert part in sentence
     assert "CANARY" not in sentence
+
+
+POSTGRES = "postgresql://edge:CANARY%40@db.example.com:5433/events?sslmode=verify-full"
+
+
+@pytest.mark.parametrize("given", [POSTGRES, POSTGRES.replace("ql:", ":"), f" {POSTGRES} "])
+def test_the_store_is_a_postgresql_database(given: str) -> None:
+    top = f'store.url = "{given}"\nstore.keys_dir = "/keys"\nstore.durability = "Managed"'
+    settings = load(write(shop(top=top)), {}, {})
+    assert settings.store_url == POSTGRES
+    assert settings.store_durability == "managed"
+    assert settings.keys_dir == Path("/keys")
+    assert settings.warnings == ()
+
+
+def test_the_url_of_a_store_may_lie_in_a_file_and_its_password_is_never_shown() -> None:
+    secret = Path("store.url")
+    secret.write_text(f"{POSTGRES}&sslpassword=CANARY\n")
+    secret.chmod(0o600)
+    environ = {"EDGEPROXY_STORE__URL_FILE": "store.url", "EDGEPROXY_STORE__KEYS_DIR": "keys"}
+    settings = load(write(shop()), environ, {})
+    assert settings.store_url == f"{POSTGRES}&sslpassword=CANARY"
+    shown = {row.setting: (row.value, row.origin) for row in rows(settings)}
+    masked = (
+        "postgresql://edge:••••@db.example.com:5433/events?sslmode=verify-full&sslpassword=••••"
+    )
+    assert shown["store.url"] == (masked, "EDGEPROXY_STORE__URL_FILE: url_file")
+    assert "CANARY" not in f"{settings!r}{shown}"
+
+
+@pytest.mark.parametrize(
+    ("url", "masked"),
+    [
+        ("postgresql://edge@db/d", "postgresql://edge@db/d"),
+        ("postgresql://edge:a:/?@b@db/d", "postgresql://edge:••••@db/d"),
+        ("postgresql://:CANARY@db/d", "postgresql://:••••@db/d"),
+        (
+            "postgresql://db/d?user=u&PASSWORD=C@x&port=1",
+            "postgresql://db/d?user=u&PASSWORD=••••&port=1",
+        ),
+        ("sqlite:///srv/edge.db", "sqlite:///srv/edge.db"),
+    ],
+)
+def test_no_password_is_left_in_what_is_shown(url: str, masked: str) -> None:
+    assert shown.masked(url) == masked
+
+
+def test_a_url_is_given_once() -> None:
+    secret = Path("store.url")
+    secret.write_text("postgresql://CANARY@db/events")
+    secret.chmod(0o600)
+    top = 'store.url = "sqlite:///srv/edge.db"\nstore.url_file = "store.url"\nstore.keys_dir = "k"'
+    assert fault(shop(top=top)) == ("store.url_file", "and store.url are both set; keep one")
+
+
+def test_nodes_are_given_their_keys() -> None:
+    name, sentence = fault(shop(top='store.url = "postgresql://db/events"'))
+    assert name == "store.keys_dir"
+    assert "with PostgreSQL all nodes have the same keys" in sentence
+
+
+@pytest.mark.parametrize(
+    ("url", "warned"),
+    [
+        ("postgresql://db.example.com/d", True),
+        ("postgresql://db.example.com/d?sslmode=require", True),
+        ("postgresql:///d?host=db.example.com", True),
+        ("postgresql://db.example.com/d?sslmode=verify-full", False),
+        ("postgresql://127.0.0.1/d", False),
+        ("postgresql://localhost/d", False),
+        ("postgresql:///d?host=/run/postgresql", False),
+        ("postgresql:///d", False),
+    ],
+)
+def test_a_database_elsewhere_has_to_prove_who_it_is(url: str, warned: bool) -> None:
+    settings = load(write(shop(top=f'store.url = "{url}"\nstore.keys_dir = "k"')), {}, {})
+    assert [
+        advice.startswith("store.url has no sslmode=verify-full") for advice in settings.warnings
+    ] == ([True] if warned else [])
 
 
 @pytest.mark.parametrize(

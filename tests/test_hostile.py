@@ -53,6 +53,8 @@ UNUSABLE: dict[str, tuple[bytes, int, str]] = {
     "NaN": (b'{"events":[{"name":"page","properties":{"value":NaN}}]}', 400, "unreadable"),
     "51 events": (json.dumps({"events": [EVENT] * 51}).encode(), 413, "too_many_events"),
     "too large": (b" " * 66_000, 413, "too_large"),
+    "infinite": (b'{"events":[{"name":"page"}],"sent_at":Infinity}', 400, "unreadable"),
+    "a key that has no end": (b'{"' + b"k" * 30_000, 400, "unreadable"),
     "page is a text": (b'{"page":"/","events":[{"name":"page"}]}', 400, "unreadable"),
     "sent_at is a list": (b'{"sent_at":[],"events":[{"name":"page"}]}', 400, "unreadable"),
 }
@@ -110,6 +112,26 @@ def test_one_bad_event_does_not_sink_the_others(life: Life, name: str) -> None:
     alone = life.post(batch(event))
     assert (alone.status, alone.json()["accepted"]) == (422, 0)
     assert "_scid" in alone.set_cookies
+
+
+def test_of_a_key_that_comes_twice_the_last_counts(life: Life) -> None:
+    body = b'{"consent":{"ad":true},"events":[{"name":7,"name":"page"}],"events":[{"name":"page"}]}'
+    answer = life.post(body)
+    assert (answer.status, answer.json()["accepted"]) == (202, 1)
+
+
+def test_half_a_character_is_no_text(life: Life) -> None:
+    """A lone surrogate cannot be written as UTF-8; it must not come up when it is stored."""
+    for where in (
+        '"name":"%s"',
+        '"name":"page","id":"%s"',
+        '"name":"page","properties":{"x":"%s"}',
+    ):
+        body = '{"consent":{"ad":true},"events":[{' + where % "\\ud800" + "}]}"
+        answer = life.post(body)
+        assert answer.status in (202, 422)
+        if answer.status == 422:
+            assert answer.json()["rejected"][0]["code"] == "unreadable"
 
 
 def test_numbers_of_any_length_are_answered(life: Life) -> None:

@@ -1,7 +1,11 @@
 """kill -9 in the middle of a load: what was acknowledged reaches Snap, and nothing else does."""
 
 import http.client
+import os
+import signal
 import threading
+
+import pytest
 
 from tests.edge import Life, Snap, StartEdge, batch
 from tests.until import until
@@ -36,6 +40,8 @@ def killed_in_work(life: Life, name: str, seen: set[str]) -> set[str]:
     for caller in callers:
         caller.start()
     until(lambda: len(seen) >= goal, "enough events are acknowledged")
+    for line in life.told("listening"):
+        os.kill(int(line["pid"]), signal.SIGKILL)
     life.kill()
     for caller in callers:
         caller.join(20)
@@ -43,7 +49,12 @@ def killed_in_work(life: Life, name: str, seen: set[str]) -> set[str]:
     return sent
 
 
-def test_kill_9_under_load_loses_no_acknowledged_event(edge: StartEdge, snap: Snap) -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_kill_9_under_load_loses_no_acknowledged_event(
+    edge: StartEdge, snap: Snap, workers: int
+) -> None:
+    """Of one process, and of several on one file."""
+    edge.environ["WEB_CONCURRENCY"] = str(workers)
     acknowledged: set[str] = set()
     sent: set[str] = set()
     for number in range(ROUNDS):

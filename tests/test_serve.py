@@ -213,6 +213,17 @@ def test_sigterm_drains_and_exits_0(edge: StartEdge, snap: Snap) -> None:
     assert '"stopped"' in life.log.read_text()
 
 
+def test_the_service_manager_is_told_how_it_is(edge: StartEdge) -> None:
+    address = str(edge.folder / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.settimeout(15)
+        manager.bind(address)
+        life = edge.start(NOTIFY_SOCKET=address)
+        assert [manager.recv(100) for _ in range(2)] == [b"READY=1", b"WATCHDOG=1"]
+        assert life.stop() == 0
+        assert manager.recv(100) == b"STOPPING=1"
+
+
 def test_ctrl_c_drains_too(edge: StartEdge) -> None:
     life = edge.start()
     life.process.send_signal(signal.SIGINT)

@@ -50,23 +50,28 @@ def test_a_browser_gets_the_best_coding_that_it_takes(accepted: bytes, coding: b
     assert ASSET.choose(accepted) == (coding, {b"br": BR, b"gzip": GZIP, b"": PLAIN}[coding])
 
 
-def test_the_tag_s_hashes_are_those_of_its_bytes() -> None:
-    tag = load("s.js")
-    body = (static_folder() / "s.js").read_bytes()
-    assert tag.body == body
-    assert tag.hash == hashlib.sha256(body).hexdigest()[:16]
-    assert tag.etag == f'W/"{tag.hash}"'.encode()
+SCRIPTS = ["s.js", "cmp.js", "layer.js"]
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_s_hashes_are_those_of_its_bytes(name: str) -> None:
+    script = load(name)
+    body = (static_folder() / name).read_bytes()
+    assert script.body == body
+    assert script.hash == hashlib.sha256(body).hexdigest()[:16]
+    assert script.etag == f'W/"{script.hash}"'.encode()
     digest = base64.b64encode(hashlib.sha384(body).digest()).decode()
-    assert tag.integrity == f"sha384-{digest}"
-    assert tag.content_type == b"text/javascript; charset=utf-8"
+    assert script.integrity == f"sha384-{digest}"
+    assert script.content_type == b"text/javascript; charset=utf-8"
 
 
-def test_the_tag_has_its_compressed_twins_from_disk() -> None:
-    tag = load("s.js")
-    assert list(tag.twins) == [b"br", b"gzip"]
-    assert tag.twins[b"br"] == (static_folder() / "s.js.br").read_bytes()
-    assert tag.twins[b"gzip"] == (static_folder() / "s.js.gz").read_bytes()
-    assert gzip.decompress(tag.twins[b"gzip"]) == tag.body
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_has_its_compressed_twins_from_disk(name: str) -> None:
+    script = load(name)
+    assert list(script.twins) == [b"br", b"gzip"]
+    assert script.twins[b"br"] == (static_folder() / f"{name}.br").read_bytes()
+    assert script.twins[b"gzip"] == (static_folder() / f"{name}.gz").read_bytes()
+    assert gzip.decompress(script.twins[b"gzip"]) == script.body
 
 
 def test_a_file_without_twins_is_compressed_when_it_is_read() -> None:

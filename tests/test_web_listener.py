@@ -4,13 +4,17 @@ import asyncio
 import contextlib
 import signal
 import socket
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 
 from edgeproxy.web.asgi import Receive, Scope, Send, answer
+from edgeproxy.web.door import CONNECTIONS
 from edgeproxy.web.guard import GuardedProtocol
-from edgeproxy.web.listener import bind, listening
+from edgeproxy.web.listener import CONNECTIONS_LEAST, bind, listening
+from tests.edge import ROOT
 from tests.raw_http import DEADLINE_S, connected
 
 REQUEST = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -219,3 +223,24 @@ def test_a_free_port_is_found_and_taken_over_from_a_server_that_just_ended() -> 
         assert address[1] > 0
         assert bound.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR)
         assert not bound.getblocking()
+
+
+@pytest.mark.parametrize(
+    ("limits", "descriptors", "connections"),
+    [
+        ("-n 64", 64, 16),
+        ("-n 40", 40, CONNECTIONS_LEAST),
+        ("-Sn 64 && ulimit -Hn 500", 500, 452),
+        ("-Sn 64 && ulimit -Hn 4096", 4096, CONNECTIONS),
+    ],
+)
+def test_it_takes_the_descriptors_it_may_and_keeps_some_for_work(
+    limits: str, descriptors: int, connections: int
+) -> None:
+    told = (
+        "from edgeproxy.web.listener import connections_max, take_descriptors;"
+        "print(take_descriptors(), connections_max())"
+    )
+    command = ["sh", "-c", f'ulimit {limits} && exec "$@"', "sh", sys.executable, "-c", told]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(descriptors), str(connections)]

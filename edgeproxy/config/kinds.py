@@ -45,8 +45,13 @@ Networks = Annotated[
     BeforeValidator(rules.split),
 ]
 StoreUrl = Annotated[str, AfterValidator(rules.store_url)]
+StoreUrlFile = Annotated[
+    str, BeforeValidator(secret_files.read_url), AfterValidator(rules.store_url), _FILE
+]
+Durability = Annotated[settings.Durability, BeforeValidator(_lower)]
 Upstream = Annotated[str, AfterValidator(rules.upstream)]
 LogFormat = Annotated[settings.LogFormat, BeforeValidator(_lower)]
+Role = Annotated[settings.Role, BeforeValidator(_lower)]
 LogLevel = Annotated[settings.LogLevel, BeforeValidator(_lower)]
 
 Origins = Annotated[

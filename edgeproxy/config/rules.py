@@ -7,10 +7,11 @@ repeated only where it cannot be a secret.
 import difflib
 import ipaddress
 import re
+from urllib.parse import urlsplit
 
 from edgeproxy.catalog import SNAP_NAMES
 from edgeproxy.domains import registrable_domain
-from edgeproxy.store import STORES
+from edgeproxy.store import ALSO, STORES
 from edgeproxy.urls import host_of
 
 SNAP_HOSTS = ("https://tr.snapchat.com", "https://tr-shadow.snapchat.com")
@@ -83,13 +84,33 @@ def _why_no_network(text: str) -> str:
 
 
 def store_url(text: str) -> str:
-    """Where the store is: "sqlite:///" and an absolute path without a slash in front."""
+    """Where the store is: "sqlite:///" and an absolute path, or PostgreSQL's URL."""
     url = text.strip()
     scheme = url.partition(":")[0]
-    if scheme in ("postgres", "postgresql") and "postgresql" not in STORES:
-        raise ValueError("is PostgreSQL, which is not in this version; use sqlite:///absolute/path")
+    scheme = ALSO.get(scheme, scheme)
     if scheme not in STORES:
-        raise ValueError(f"must begin with {' or '.join(f'{known}:///' for known in STORES)}")
+        raise ValueError("must begin with sqlite:/// or postgresql://")
+    return _sqlite_url(url) if scheme == "sqlite" else _postgresql_url(url)
+
+
+def _postgresql_url(url: str) -> str:
+    # Nothing of it is repeated: there may be a password in it.
+    rest = url.partition(":")[2]
+    if not rest.startswith("//") or not url.isprintable() or " " in url:
+        raise ValueError(
+            "must be postgresql://user@host/database without blanks; a password is "
+            "percent-encoded, and better kept in the file that store.url_file names"
+        )
+    try:
+        urlsplit(url)
+    except ValueError:
+        raise ValueError("is no URL; a password in it is percent-encoded") from None
+    if "#" in rest:
+        raise ValueError("must have no #; in a password it is written %23")
+    return f"postgresql:{rest}"
+
+
+def _sqlite_url(url: str) -> str:
     path = url.removeprefix("sqlite://")
     if not path.startswith("/") or path.endswith("/") or ":memory:" in path:
         raise ValueError(
@@ -107,12 +128,13 @@ def upstream(text: str) -> str:
     url = text.strip().lower().removesuffix("/")
     if url in SNAP_HOSTS:
         return url
-    if found is None or not _is_loopback(found[2].lower()) or int((found[3] or ":0")[1:]) > 65_535:
+    if found is None or not is_loopback(found[2].lower()) or int((found[3] or ":0")[1:]) > 65_535:
         raise ValueError(f"may only be {', '.join(SNAP_HOSTS)} or a loopback address")
     return url
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host in lower case is this machine."""
     if host == "localhost":
         return True
     try:

@@ -38,6 +38,11 @@ def read_token(path: object) -> str:
     return token(_read(path))
 
 
+def read_url(path: object) -> str:
+    """The URL that a file holds, which may have a password in it."""
+    return _read(path).strip()
+
+
 def read_write_keys(path: object) -> tuple[str, ...]:
     """The write keys of a file, one a line; empty lines and lines that begin with # are skipped."""
     lines = [line.strip() for line in _read(path).splitlines()]

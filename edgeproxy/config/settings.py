@@ -3,9 +3,11 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import SecretStr
 
+from edgeproxy.config.rules import is_loopback
 from edgeproxy.config.several import integration_id
 from edgeproxy.config.tables import IntegrationTable, SourceTable, Tables
 from edgeproxy.settings import Settings
@@ -24,13 +26,20 @@ def build(tables: Tables, *, where: dict[str, str], warnings: Sequence[str]) -> 
         admin_port=tables.server.admin_port,
         prefix=tables.server.prefix,
         trusted_proxies=tables.server.trusted_proxies,
-        store_url=tables.store.url,
+        workers=tables.server.workers,
+        role=tables.server.role,
+        flood_rps=tables.server.flood_rps,
+        flood_burst=tables.server.flood_burst,
+        store_url=tables.store.url_file or tables.store.url,
+        store_durability=tables.store.durability,
         keys_dir=_keys_dir(tables),
+        store_max_bytes=tables.store.max_bytes,
+        store_reserve_bytes=tables.store.reserve_bytes,
         upstream=tables.upstream,
         sources=sources,
         log_format=tables.log.format,
         log_level=tables.log.level,
-        warnings=(*warnings, *_warnings(tables, where)),
+        warnings=(*warnings, *_warnings(tables)),
         where=where,
     )
 
@@ -70,16 +79,26 @@ def _revealed(secret: SecretStr) -> Secret:
     return Secret(secret.get_secret_value())
 
 
-def _warnings(tables: Tables, where: dict[str, str]) -> list[str]:
+def _warnings(tables: Tables) -> list[str]:
     found = []
-    if tables.server.workers > 1:
-        name = where.get("server.workers", "server.workers")
-        found.append(f"{name} is {tables.server.workers}; this version runs one process")
     if "snapchat.com" not in tables.upstream:
         found.append(f"upstream is {tables.upstream}: no event reaches Snap")
+    if _can_be_read(tables.store.url_file or tables.store.url):
+        found.append(
+            "store.url has no sslmode=verify-full: whoever is between can read and change events"
+        )
     for index, source in enumerate(tables.sources):
         found += _warnings_of(source, f"sources[{index}]")
     return found
+
+
+def _can_be_read(url: str) -> bool:
+    """Whether a database on another machine is spoken to without proof of who it is."""
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query))
+    host = parts.hostname or query.get("host", "")
+    near = not host or host.startswith("/") or is_loopback(host)
+    return not (url.startswith("sqlite:") or near or query.get("sslmode") == "verify-full")
 
 
 def _warnings_of(source: SourceTable, place: str) -> list[str]:

@@ -1,5 +1,6 @@
 """The settings for people: every value, where it came from, secrets masked."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,9 @@ from edgeproxy.sites import Integration, Secret, Source
 
 MASK = "••••"
 
+_USER_PASSWORD = re.compile(r"(//[^/?@:]*):.*@")  # greedy: a password may hold any of these
+_PASSWORD = re.compile(r"([?&](?:ssl)?password=)[^&]*", re.IGNORECASE)
+
 NAMES = {
     "upstream": "upstream",
     "host": "server.host",
@@ -17,8 +21,14 @@ NAMES = {
     "prefix": "server.prefix",
     "trusted_proxies": "server.trusted_proxies",
     "workers": "server.workers",
+    "role": "server.role",
+    "flood_rps": "server.flood_rps",
+    "flood_burst": "server.flood_burst",
     "store_url": "store.url",
+    "store_durability": "store.durability",
     "keys_dir": "store.keys_dir",
+    "store_max_bytes": "store.max_bytes",
+    "store_reserve_bytes": "store.reserve_bytes",
     "log_format": "log.format",
     "log_level": "log.level",
 }
@@ -37,12 +47,20 @@ class Row:
 def rows(settings: Settings) -> list[Row]:
     """Every setting in effect."""
     found = [(setting, getattr(settings, name)) for name, setting in NAMES.items()]
+    found = [
+        (setting, masked(value) if setting == "store.url" else value) for setting, value in found
+    ]
     for index, source in enumerate(settings.sources):
         found += _of_source(source, f"sources[{index}]")
     return [
         Row(setting=setting, value=_plain(value), origin=_origin(setting, settings.where))
         for setting, value in found
     ]
+
+
+def masked(url: str) -> str:
+    """A URL without the passwords in it."""
+    return _PASSWORD.sub(rf"\1{MASK}", _USER_PASSWORD.sub(rf"\1:{MASK}@", url))
 
 
 def _of_source(source: Source, place: str) -> Iterator[tuple[str, object]]:

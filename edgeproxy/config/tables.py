@@ -21,6 +21,8 @@ from edgeproxy.catalog import fold
 from edgeproxy.config import kinds, rules
 from edgeproxy.sites import Api, ConsentRule, Privacy
 
+SQLITE_URL = "sqlite:///var/lib/edgeproxy/edgeproxy.db"
+
 
 class Table(BaseModel):
     """What all tables share: no unknown key, no change, no input in errors."""
@@ -53,7 +55,25 @@ class ServerTable(Table):
         default=("127.0.0.1", "::1"), description="Proxies whose X-Forwarded-* headers count."
     )
     workers: kinds.Whole = Field(
-        default=1, ge=1, le=1024, description="Processes; this version runs one."
+        default=1, ge=1, le=1024, description="Processes that serve; one is enough for most."
+    )
+    role: kinds.Role = Field(
+        default="all",
+        description="all; ingest: take events and leave sending to others; deliver: only send.",
+    )
+    flood_rps: kinds.Real = Field(
+        default=500.0,
+        ge=0,
+        le=1_000_000,
+        description="What one client address, and one visitor, may ask; 0 is no limit.",
+        json_schema_extra={"unit": "requests a second"},
+    )
+    flood_burst: kinds.Whole = Field(
+        default=20_000,
+        ge=1,
+        le=1_000_000,
+        description="What each of them may ask at once.",
+        json_schema_extra={"unit": "requests"},
     )
 
 
@@ -61,12 +81,53 @@ class StoreTable(Table):
     """[store]: where events are kept until Snap has them."""
 
     url: kinds.StoreUrl = Field(
-        default="sqlite:///var/lib/edgeproxy/edgeproxy.db",
-        description="sqlite:/// and the absolute path of the database.",
+        default=SQLITE_URL,
+        description="sqlite:/// and the absolute path of the database, or PostgreSQL's URL.",
+    )
+    url_file: kinds.StoreUrlFile | None = Field(
+        default=None, description="File that holds the URL, when there is a password in it."
+    )
+    durability: kinds.Durability = Field(
+        default="checked",
+        description="checked: warn when PostgreSQL has no synchronous standby; managed: the"
+        " storage below it is replicated.",
     )
     keys_dir: Path | None = Field(
-        default=None, description="Folder of the key files; by default the database's."
+        default=None,
+        description="Folder of the key files; by default the SQLite database's.",
+        validate_default=True,
     )
+    max_bytes: kinds.Whole | None = Field(
+        default=None,
+        ge=4 * 1024 * 1024,
+        description="How large a SQLite database may grow; by default half of what is free, 4 GiB"
+        " at most.",
+        json_schema_extra={"unit": "bytes"},
+    )
+    reserve_bytes: kinds.Whole | None = Field(
+        default=None,
+        ge=0,
+        description="How much of its volume stays free; by default a tenth, 64 to 256 MiB.",
+        json_schema_extra={"unit": "bytes"},
+    )
+
+    @field_validator("url_file")
+    @classmethod
+    def _url_once(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and info.data.get("url", SQLITE_URL) != SQLITE_URL:
+            raise ValueError("and store.url are both set; keep one")
+        return value
+
+    @field_validator("keys_dir")
+    @classmethod
+    def _given_to_nodes(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        url = info.data.get("url_file") or info.data.get("url") or SQLITE_URL
+        if value is None and not url.startswith("sqlite:"):
+            raise ValueError(
+                "is not set; with PostgreSQL all nodes have the same keys: make a folder of them"
+                " once (edgeproxy keys new), and give each node a copy"
+            )
+        return value
 
 
 class LogTable(Table):

@@ -45,7 +45,7 @@ async def choose(scope: Scope, receive: Receive, send: Send, state: State) -> No
     """Record a choice: a yes sets the cookies, a no expires them and cancels what is queued.
 
     204  done    400  no choice    403  foreign origin    413, 415  as for batches
-    503  the queue could not be cleared now
+    429  too many requests of one caller    503  the queue could not be cleared now
     """
     ask = read_ask(scope, state.proxies)
     site = admitted(ask, state)

@@ -28,7 +28,7 @@ async def collect(scope: Scope, receive: Receive, send: Send, state: State) -> N
 
     202  what became of each event; cookies are refreshed
     400  no batch    403  foreign origin    413  too large    415  compressed
-    422  no event was usable
+    422  no event was usable    429  too many requests of one caller
     503  durability cannot be promised now; the tag keeps the batch and comes back
     """
     ask = read_ask(scope, state.proxies)
@@ -62,7 +62,10 @@ def admitted(ask: Ask, state: State) -> Site:
     Raises:
         BadBatch: 415, browsers do not compress; nothing is inflated.
         Forbidden: The origin is missing, `null` or of no source.
+        Refused: 429, too many requests of this caller.
     """
+    if state.flood is not None:
+        state.flood.check(ask.address, ask.cookies)
     site = site_of(ask.origin, state)
     if ask.content_encoding not in (b"", b"identity"):
         raise BadBatch("compressed", "send the batch without Content-Encoding", status=415)

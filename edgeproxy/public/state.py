@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from edgeproxy.addresses import TrustedProxies
 from edgeproxy.master import MasterSigner
+from edgeproxy.public.flood import Flood
 from edgeproxy.registry import Registry
 from edgeproxy.store.base import Store
 from edgeproxy.trace import Watch
@@ -28,6 +29,7 @@ class State:
         wake: Tells delivery that an integration has new rows.
         log: Writes one structured line: an event name and fields.
         watch: Told of every step, or None.
+        flood: Limits the requests of one caller, or None.
         tally: What became of events, by "accepted", "duplicates", "rejected", "dropped.<reason>".
         stopping: Whether the process is about to end; then it is not ready.
     """
@@ -45,4 +47,5 @@ class State:
     log: Callable[..., None]
     stopping: Callable[[], bool]
     watch: Watch | None = None
+    flood: Flood | None = None
     tally: Counter[str] = field(default_factory=Counter)

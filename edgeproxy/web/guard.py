@@ -4,6 +4,7 @@ A front server such as nginx has these too; the proxy must not fall when it is r
 Time is looked at once a second for all connections (`overdue`), not by a timer for each request.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
@@ -16,19 +17,16 @@ from uvicorn.protocols.http.httptools_impl import (
 
 from edgeproxy.errors import Refused
 from edgeproxy.web.asgi import AT_ONCE, App, Header, Receive, Scope, Send, answer
+from edgeproxy.web.door import Door
 from edgeproxy.web.problem import problem
 
 HEAD_BYTES = 16 * 1024
 HEAD_LINES = 100
 HEAD_S = 5.0
 BODY_S = 10.0
-IDLE_S = 90.0
-"""uvicorn ends an idle connection sooner, but forgets one whose body came after the answer."""
-
-CONNECTIONS = 2000
 
 _TOO_LARGE = Refused("header_too_large", "the request's header is too large", status=431)
-_BAD_HOST = Refused("bad_host", "a request needs exactly one Host header", status=400)
+_BAD_HOST = Refused("bad_host", "a request needs exactly one Host, and a plain one", status=400)
 _BAD_REQUEST = Refused("bad_request", "this is not a well-formed HTTP/1.1 request", status=400)
 
 
@@ -47,7 +45,11 @@ _REFUSE = _refusing(_BAD_REQUEST)
 _BODY = (b"content-length", b"transfer-encoding")
 """The parser ends a request that asks for an upgrade at its header; its body would be the next."""
 
-_LIMITS_S = {"new": HEAD_S, "head": HEAD_S, "body": BODY_S, "idle": IDLE_S}
+_HOST = re.compile(rb"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{0,5})?")
+"""A name or an address, and perhaps a port; more than that no site of ours is called."""
+
+_CODED = b"transfer-encoding"
+_LIMITS_S = {"new": HEAD_S, "head": HEAD_S, "body": BODY_S}
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -59,8 +61,13 @@ class GuardedProtocol(HttpToolsProtocol):
     A request for an upgrade is answered as what it is; one with a body is refused.
     """
 
+    door = Door()
+    """Of the listener; `guarded` gives a listener its own."""
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._host: bytes | None = None
+        self._idle_s = 0.0
         self._phase = "new"
         self._since_s = self.loop.time()
         self._loose_bytes = 0
@@ -70,8 +77,16 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         """Take a connection, unless there are too many."""
         super().connection_made(transport)
-        if len(self.connections) > CONNECTIONS:
-            transport.abort()
+        self._idle_s = self.door.enter(self, self._peer)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is over."""
+        self.door.leave(self, self._peer)
+        super().connection_lost(exc)
+
+    @property
+    def _peer(self) -> str:
+        return self.client[0] if self.client else ""
 
     def data_received(self, data: bytes) -> None:
         """Count what belongs to a header or trailer that is not complete yet."""
@@ -92,6 +107,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Judge the header as a whole, then let the application begin."""
+        self.door.heard(self)
         fault = self._fault()
         self._enter("body")
         app = self.app
@@ -111,10 +127,29 @@ class GuardedProtocol(HttpToolsProtocol):
             size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
             if size > HEAD_BYTES:
                 return _REFUSE_SIZE
-        if self.parser.should_upgrade() and any(name in _BODY for name, _ in self.headers):
+        return self._misread()
+
+    def _misread(self) -> App | None:
+        """Refuse what another server could understand in another way than we do."""
+        names = [name for name, _ in self.headers]
+        if self.parser.should_upgrade() and any(name in _BODY for name in names):
             return _REFUSE
-        hosts = sum(name == b"host" for name, _ in self.headers)
-        return None if hosts == 1 else _REFUSE_HOST
+        if _CODED in names and not self._is_chunked(self.headers[names.index(_CODED)][1]):
+            return _REFUSE
+        if names.count(b"host") != 1:
+            return _REFUSE_HOST
+        host = self.headers[names.index(b"host")][1]
+        if host != self._host and _HOST.fullmatch(host) is None:
+            return _REFUSE_HOST
+        self._host = host
+        return None
+
+    def _is_chunked(self, coding: bytes) -> bool:
+        """Whether the body is chunked and nothing else, which the parser would not undo.
+
+        Source: RFC 9112, section 6.1; a coding in an HTTP/1.0 request is faulty framing.
+        """
+        return coding.strip().lower() == b"chunked" and self.parser.get_http_version() != "1.0"
 
     def on_body(self, body: bytes) -> None:
         """A part of the body, which the application bounds."""
@@ -150,7 +185,7 @@ class GuardedProtocol(HttpToolsProtocol):
             return False
         if self.flow.read_paused:
             return False
-        return now_s - self._since_s > _LIMITS_S[self._phase]
+        return now_s - self._since_s > _LIMITS_S.get(self._phase, self._idle_s)
 
     def hang_up(self) -> None:
         """Close without an answer: nobody who is this slow reads one."""
@@ -168,6 +203,11 @@ class GuardedProtocol(HttpToolsProtocol):
         head += [b"content-length: %d" % len(body), b"connection: close", b"", body]
         self.transport.write(b"\r\n".join(head))
         self.transport.close()
+
+
+def guarded(door: Door) -> type[GuardedProtocol]:
+    """The protocol of a listener with this door."""
+    return type("Guarded", (GuardedProtocol,), {"door": door})
 
 
 def _write_at_once(

@@ -6,16 +6,26 @@ the front server logs requests.
 
 import asyncio
 import contextlib
+import resource
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import uvicorn
 
-from edgeproxy.web.guard import GuardedProtocol, hang_up_overdue
+from edgeproxy.web.door import CONNECTIONS, Door
+from edgeproxy.web.guard import guarded, hang_up_overdue
 
 KEEP_ALIVE_S = 75
 """Longer than nginx keeps its upstream connections (60 s), or a POST meets a closing one."""
+
+DESCRIPTORS = 65_536
+"""More are never asked for."""
+
+WORK_DESCRIPTORS = 48
+"""Kept back from visitors for the store, the log and the connections to Snap."""
+
+CONNECTIONS_LEAST = 8
 
 GRACE_S = 10
 """How long open requests may take when the listener stops; one stuck client must not block it."""
@@ -54,10 +64,27 @@ class Listener:
         self._server.should_exit = True
 
 
+def take_descriptors() -> int:
+    """Let this process have as many descriptors as it may; return how many that is."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
+    if soft < most:
+        with contextlib.suppress(OSError, ValueError):  # what it has will have to do
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def connections_max() -> int:
+    """How many connections a listener may have at once, so that descriptors for work remain."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return min(CONNECTIONS, max(soft - WORK_DESCRIPTORS, CONNECTIONS_LEAST))
+
+
 def bind(host: str, port: int) -> socket.socket:
     """A listening socket; port 0 takes a free one. Raises OSError when the address is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    # With the protocol named, asyncio sets TCP_NODELAY, or each kept-alive answer is 40 ms late.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
@@ -74,14 +101,20 @@ async def listening(
     app: Callable[..., Any],
     bound: socket.socket,
     *,
-    protocol: type[asyncio.Protocol] = GuardedProtocol,
+    protocol: type[asyncio.Protocol] | None = None,
 ) -> AsyncIterator[Listener]:
-    """Serve `app` on a bound socket for the length of the block; then stop within `GRACE_S`."""
+    """Serve `app` on a bound socket for the length of the block; then stop within `GRACE_S`.
+
+    Args:
+        app: The ASGI application.
+        bound: A listening socket, which is closed at the end.
+        protocol: Of its connections; a guarded one behind proxies when not given.
+    """
     host, port = bound.getsockname()[:2]
     server = _Server(
         uvicorn.Config(
             app,
-            http=protocol,
+            http=protocol or guarded(Door()),
             loop="none",
             lifespan="off",
             ws="none",
