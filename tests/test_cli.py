@@ -141,8 +141,8 @@ def test_the_table_says_what_the_commands_say() -> None:
 def test_every_option_has_its_help() -> None:
     for path, command in commands():
         for option in command.params:
-            assert isinstance(option, click.Option)
-            assert option.help, (path, option.name)
+            if isinstance(option, click.Option):
+                assert option.help, (path, option.name)
 
 
 def test_help_loads_neither_settings_nor_logs_nor_servers() -> None:
@@ -184,7 +184,7 @@ def test_no_command_shows_the_help_as_wrong_usage(capsys: Output) -> None:
         (["--nope"], "No such option '--nope'"),
         (["serve", "--port", "70000"], "70000 is not in the range"),
         (["serve", "extra"], "unexpected extra argument"),
-        (["snippet", "--platform", "gtm"], "'gtm' is not"),
+        (["snippet", "--platform", "wix"], "'wix' is not"),
         (["snippet", "--endpoint", "http://a.example"], "must be https"),
         (["snippet", "--global", "a b"], "a name that JavaScript takes"),
         (["send-test", "--event", "PURCHAS"], "none of Snap's event names"),
@@ -201,7 +201,7 @@ def test_wrong_usage_is_two_on_standard_error(args: list[str], said: str, capsys
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        ("edgeproxy s", {"serve", "sandbox", "send-test", "snippet"}),
+        ("edgeproxy s", {"serve", "sandbox", "send-test", "snippet", "status"}),
         ("edgeproxy xyzzy ", set(COMMANDS)),
     ],
 )
@@ -333,11 +333,12 @@ def test_config_show_speaks_json(site: pytest.MonkeyPatch, capsys: Output) -> No
 
 
 def test_warnings_go_to_standard_error(site: pytest.MonkeyPatch, capsys: Output) -> None:
-    site.setenv("WEB_CONCURRENCY", "2")
+    site.setenv("EDGEPROXY_UPSTREAM", "http://127.0.0.1:9")
     assert main(["config", "show", "--json"]) == 0
     told = capsys.readouterr()
     json.loads(told.out)
-    assert told.err == "edgeproxy: warning: WEB_CONCURRENCY is 2; this version runs one process\n"
+    sentence = "upstream is http://127.0.0.1:9: no event reaches Snap"
+    assert told.err == f"edgeproxy: warning: {sentence}\n"
 
 
 def test_a_file_is_named_by_a_flag(capsys: Output) -> None:

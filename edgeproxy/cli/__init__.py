@@ -22,7 +22,18 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sandbox": ("edgeproxy.cli.serve", "Run the emulator of Snap's API alone."),
     "send-test": ("edgeproxy.cli.probe", "Send a test event to Snap and say what came back."),
     "healthcheck": ("edgeproxy.cli.probe", "Ask a running proxy on this machine how it is."),
+    "status": (
+        "edgeproxy.cli.status",
+        "Show what waits, was delivered and is dead, for each integration.",
+    ),
+    "tail": ("edgeproxy.cli.tail", "Show what comes in and goes out, live."),
+    "dead": ("edgeproxy.cli.dead", "List, replay or discard the events that Snap did not take."),
+    "doctor": (
+        "edgeproxy.cli.doctor",
+        "Check the store: its file, its room on the disk, its ledger.",
+    ),
     "snippet": ("edgeproxy.cli.setup", "Print what a site pastes into its pages."),
+    "nginx": ("edgeproxy.cli.nginx", "Print a complete nginx.conf for the front of the proxy."),
     "config": ("edgeproxy.cli.show", "Show the settings in effect, or the schema of the file."),
     "keys": ("edgeproxy.cli.keys", "Make or rotate the local keys."),
     "token": ("edgeproxy.cli.keys", "Make tokens."),

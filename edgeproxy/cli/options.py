@@ -39,6 +39,19 @@ FLAGS: dict[str, Callable[[Command], Command]] = {
     "server.prefix": click.option(
         "--prefix", "server_prefix", metavar="PATH", help="Path under which everything sits."
     ),
+    "server.workers": click.option(
+        "--workers",
+        "server_workers",
+        type=click.IntRange(1, 1024),
+        metavar="N",
+        help="Processes that serve.",
+    ),
+    "server.role": click.option(
+        "--role",
+        "server_role",
+        type=click.Choice(["all", "ingest", "deliver"]),
+        help="ingest leaves sending to others; deliver only sends.",
+    ),
     "log.format": click.option(
         "--log-format",
         "log_format",

@@ -1,5 +1,6 @@
 """Commands that run until they are ended: serve, demo, sandbox."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -13,16 +14,19 @@ PORT = click.IntRange(0, 65_535)
 
 
 @click.command(epilog="Example: edgeproxy serve --config /etc/edgeproxy/edgeproxy.toml")
+@click.option(
+    "--accept-loss", is_flag=True, help="Begin with an empty store where the database was lost."
+)
 @with_settings(*FLAGS, quiet=True, stays=True)
-def serve(settings: "Settings") -> int:
+def serve(settings: "Settings", accept_loss: bool) -> int:
     """Receive events and deliver them to Snap.
 
     Ends on SIGTERM: finishes what is under way and exits with 0. What Snap has not got yet stays in
     the store and goes out at the next start.
     """
-    from edgeproxy import runtime
+    from edgeproxy import service
 
-    return runtime.run(settings)
+    return service.run(replace(settings, accept_loss=accept_loss))
 
 
 @click.command(epilog="Example: edgeproxy demo --once")
