@@ -8,8 +8,10 @@ import msgspec
 from edgeproxy.errors import Refused, StoreBusy
 from edgeproxy.public.choice import choose
 from edgeproxy.public.collect import collect, site_of
+from edgeproxy.public.image import image
 from edgeproxy.public.state import State
-from edgeproxy.public.tag import TagFile
+from edgeproxy.public.tag import TagFiles
+from edgeproxy.public.visit import visit
 from edgeproxy.web.asgi import App, Gone, Header, Receive, Scope, Send, answer
 from edgeproxy.web.problem import not_allowed, not_found, our_fault, problem
 
@@ -22,16 +24,18 @@ _PREFLIGHT: tuple[Header, ...] = (
 )
 
 
-def public_app(state: State, tag: TagFile, *, prefix: str = "") -> App:
+def public_app(state: State, tag: TagFiles, *, prefix: str = "") -> App:
     """The ASGI application of the public listener.
 
     Args:
         state: What it works with.
-        tag: The file behind `/s.js`.
+        tag: The files behind `/s.js` and its parts.
         prefix: Put before every path ("" or "/edge").
     """
-    routes = _routes(state, tag, prefix)
+    return _answering(state, _routes(state, tag, prefix))
 
+
+def _answering(state: State, routes: dict[str, dict[str, Handler]]) -> App:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         methods = routes.get(scope["path"])
         handler = methods.get(scope["method"]) if methods is not None else None
@@ -50,26 +54,32 @@ def public_app(state: State, tag: TagFile, *, prefix: str = "") -> App:
     return app
 
 
-def _routes(state: State, tag: TagFile, prefix: str) -> dict[str, dict[str, Handler]]:
+def health_app(state: State, *, prefix: str = "") -> App:
+    """The application of a process that only delivers: how it is, and nothing else."""
+    return _answering(state, _health(state, prefix))
+
+
+def _routes(state: State, tag: TagFiles, prefix: str) -> dict[str, dict[str, Handler]]:
     preflight = partial(_preflight, state=state)
-    fresh, fixed = _file(tag, immutable=False), _file(tag, immutable=True)
-    health, ready = partial(_healthz), partial(_readyz, state=state)
+    scripts: dict[str, dict[str, Handler]] = {
+        path: {"GET": file, "HEAD": file} for path, file in tag.handlers.items()
+    }
     table: dict[str, dict[str, Handler]] = {
         "/e": {"POST": partial(collect, state=state), "OPTIONS": preflight},
         "/consent": {"POST": partial(choose, state=state), "OPTIONS": preflight},
-        "/s.js": {"GET": fresh, "HEAD": fresh},
-        tag.hashed_path: {"GET": fixed, "HEAD": fixed},
-        "/healthz": {"GET": health, "HEAD": health},
-        "/readyz": {"GET": ready, "HEAD": ready},
+        "/visit": {"GET": partial(visit, state=state)},
+        "/i": {"GET": partial(image, state=state)},
+        **scripts,
     }
-    return {prefix + path: methods for path, methods in table.items()}
+    return {prefix + path: methods for path, methods in table.items()} | _health(state, prefix)
 
 
-def _file(tag: TagFile, *, immutable: bool) -> Handler:
-    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        await tag(scope, send, immutable=immutable)
-
-    return serve
+def _health(state: State, prefix: str) -> dict[str, dict[str, Handler]]:
+    ready = partial(_readyz, state=state)
+    return {
+        f"{prefix}/healthz": {"GET": _healthz, "HEAD": _healthz},
+        f"{prefix}/readyz": {"GET": ready, "HEAD": ready},
+    }
 
 
 def _allow(methods: dict[str, Handler]) -> str:

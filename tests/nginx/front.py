@@ -27,6 +27,7 @@ from tests.edge import HOST, ORIGIN, ROOT, Answer
 from tests.nginx.tap import Edit, Tap, tapping
 from tests.until import until
 
+SITE = "www.example.com"
 SHIPPED = ROOT / "nginx.conf"
 KINDS = ("wheel", "system")
 DEADLINE_S = 25.0
@@ -60,27 +61,31 @@ def nginx_of(kind: str) -> list[str]:
     return command
 
 
-def localised(folder: Path, *, http: int, https: int, upstream: int) -> str:
-    """The shipped file with this machine's user, paths, ports and certificate in it."""
-    live = "/etc/letsencrypt/live/edge.example.com"
+def localised(
+    folder: Path, *, http: int, https: int, upstream: int, text: str = "", backend: int = 0
+) -> str:
+    """A configuration (the shipped one) with this machine's user, paths, ports and certificate."""
     temp = "".join(f"\n    {name}_temp_path {folder}/{name};" for name in _TEMP_PATHS)
-    text = SHIPPED.read_text()
+    text = text or SHIPPED.read_text()
+    hosts = len(set(re.findall(r"server_name ([a-z.]+);", text)))
+    text = re.sub(r"/etc/letsencrypt/live/[a-z.]+/", f"{folder}/", text)
     for shipped, local, times in (
+        ("127.0.0.1:8080", f"127.0.0.1:{backend}", int(backend > 0)),
         ("\nuser                    www-data;", f"\n{_user()}", 1),
         ("/run/nginx.pid", f"{folder}/nginx.pid", 1),
         ("/var/log/nginx/", f"{folder}/", 3),
         ("/var/cache/edgeproxy", f"{folder}/cache", 1),
-        (f"{live}/fullchain.pem", f"{folder}/cert.pem", 1),
-        (f"{live}/privkey.pem", f"{folder}/key.pem", 1),
-        ("listen      443 ssl", f"listen 127.0.0.1:{https} ssl", 2),
-        ("listen      80", f"listen 127.0.0.1:{http}", 2),
+        ("/fullchain.pem", "/cert.pem", hosts),
+        ("/privkey.pem", "/key.pem", hosts),
+        ("listen      443 ssl", f"listen 127.0.0.1:{https} ssl", 1 + hosts),
+        ("listen      80", f"listen 127.0.0.1:{http}", 1 + hosts),
         ("127.0.0.1:8000", f"127.0.0.1:{upstream}", 1),
         ("\nhttp {", f"\nhttp {{{temp}", 1),
     ):
         assert text.count(shipped) == times, f"{shipped!r} stands {text.count(shipped)} times"
         text = text.replace(shipped, local)
     for shipped, port in (("[::]:443", https), ("[::]:80", http)):
-        assert text.count(shipped) == 2, shipped
+        assert text.count(shipped) == 1 + hosts, shipped
         text = text.replace(shipped, f"[::1]:{port}")
     if not _has_ipv6():
         text = re.sub(r"\n *listen +\[::1\].*", "", text)
@@ -102,8 +107,8 @@ def _has_ipv6() -> bool:
 
 
 def write_certificate(folder: Path) -> None:
-    """A certificate for the host and its key, where `localised` says."""
-    made = _CA.issue_cert(HOST)
+    """A certificate for the hosts and its key, where `localised` says."""
+    made = _CA.issue_cert(HOST, SITE)
     made.private_key_pem.write_to_path(folder / "key.pem")
     for number, part in enumerate(made.cert_chain_pems):
         part.write_to_path(folder / "cert.pem", append=number > 0)
@@ -111,13 +116,14 @@ def write_certificate(folder: Path) -> None:
 
 @dataclass(frozen=True)
 class Front:
-    """A running nginx with the shipped file."""
+    """A running nginx. `host` is what clients ask for."""
 
     process: "subprocess.Popen[bytes]"
     http: int
     https: int
     folder: Path
     tap: Tap
+    host: str = HOST
 
     def dial(self, *, source: str = "127.0.0.1", tls: bool = True) -> socket.socket:
         """A TCP connection, as a client at `source` opens it."""
@@ -126,9 +132,10 @@ class Front:
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return made
 
-    def connect(self, *, source: str = "127.0.0.1", name: str | None = HOST) -> ssl.SSLSocket:
-        """A TLS connection; `name` is what the client asks for."""
+    def connect(self, *, source: str = "127.0.0.1", name: str | None = "") -> ssl.SSLSocket:
+        """A TLS connection; `name` is what the client asks for, "" the front's host."""
         plain = self.dial(source=source)
+        name = self.host if name == "" else name
         try:
             return (_NAMELESS if name is None else _TRUSTING).wrap_socket(
                 plain, server_hostname=name
@@ -140,7 +147,7 @@ class Front:
     @contextlib.contextmanager
     def session(self, source: str = "127.0.0.1") -> Iterator["Session"]:
         """A kept-alive connection for the length of the block."""
-        connection = http.client.HTTPConnection(HOST, timeout=DEADLINE_S)
+        connection = http.client.HTTPConnection(self.host, timeout=DEADLINE_S)
         connection.auto_open = 0
         connection.sock = self.connect(source=source)
         try:
@@ -190,7 +197,7 @@ class Session:
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
     ) -> Answer:
         """Ask and read the answer whole."""
-        self.connection.request(method, path, body, {"Host": HOST, **headers})
+        self.connection.request(method, path, body, {"Host": self.connection.host, **headers})
         answer = self.connection.getresponse()
         return Answer(answer.status, answer.getheaders(), answer.read())
 
@@ -205,7 +212,15 @@ class Session:
 
 @contextlib.contextmanager
 def running_front(
-    kind: str, folder: Path, upstream_port: int, *, insert: str = "", edit: Edit = bytes
+    kind: str,
+    folder: Path,
+    upstream_port: int,
+    *,
+    insert: str = "",
+    edit: Edit = bytes,
+    text: str = "",
+    backend_port: int = 0,
+    host: str = HOST,
 ) -> Iterator[Front]:
     """nginx before a port for the length of the block.
 
@@ -215,20 +230,30 @@ def running_front(
         upstream_port: Of the proxy.
         insert: Directives put first into `http {}`, for what a site adds there.
         edit: Changes what the proxy answers.
+        text: The configuration; the shipped one when there is none.
+        backend_port: Of the site, where the configuration has one.
+        host: What clients ask for.
     """
     command = nginx_of(kind)
     write_certificate(folder)
     with contextlib.ExitStack() as stack:
         tap = stack.enter_context(tapping(upstream_port, edit))
         ports = [stack.enter_context(_reserved()) for _ in range(2)]
-        text = localised(folder, http=ports[0], https=ports[1], upstream=tap.port)
+        text = localised(
+            folder,
+            http=ports[0],
+            https=ports[1],
+            upstream=tap.port,
+            text=text,
+            backend=backend_port,
+        )
         (folder / "nginx.conf").write_text(text.replace("\nhttp {", f"\nhttp {{{insert}", 1))
         with (folder / "stderr.log").open("wb") as errors:
             process = subprocess.Popen(
                 [*command, *arguments(folder), "-g", "daemon off;"], stderr=errors
             )
         stack.callback(_end, process)
-        front = Front(process, ports[0], ports[1], folder, tap)
+        front = Front(process, ports[0], ports[1], folder, tap, host)
         until(lambda: _listens(front), "nginx listens")
         yield front
 

@@ -125,3 +125,17 @@ def test_another_method_is_the_proxys_to_answer(cold: Front, method: str) -> Non
         answer = session.request(method, "/s.js", None, {})
     assert (answer.status, answer.header("allow")) in ((200, None), (405, "GET, HEAD"))
     assert is_tag(cold.get("/s.js"))
+
+
+@pytest.mark.parametrize("path", ["/scevent.min.js", "/cmp.js", "/layer.js"])
+def test_the_tag_s_other_name_and_its_parts_are_kept_too(cold: Front, path: str) -> None:
+    first, second = cold.get(path), cold.get(f"{path}?v=2", Cookie="_scid=abc")
+    assert (first.status, first.header("set-cookie")) == (200, None)
+    assert second.body == first.body
+    assert lines(cold) == [f"GET {path} HTTP/1.1"]
+
+
+def test_the_image_is_never_kept(cold: Front) -> None:
+    for _ in range(2):
+        assert cold.get("/i?name=page", Referer="https://www.example.com/").status == 200
+    assert lines(cold) == ["GET /i?name=page HTTP/1.1"] * 2
