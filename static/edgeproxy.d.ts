@@ -8,12 +8,14 @@
 export interface EdgeOptions {
   /**
    * The event's id, when the caller has one: the same id is the same event, counted once. Without it
-   * `event_id`, `client_dedup_id` or `client_deduplication_id` of the properties is taken, else a
-   * random one.
+   * `event_id`, `client_dedup_id` or `client_deduplication_id` of the properties is taken, in any
+   * spelling, else a random one. Give the same id to Snap's own pixel where that runs too.
    */
   id?: string | number
   /** When it happened: Unix milliseconds, a date, or an ISO 8601 text. Default: now. */
   time?: number | string | Date
+  /** Narrows the event to these pixels; without it all of the page's, which are all of the site's. */
+  pixels?: string[]
 }
 
 /**
@@ -42,12 +44,16 @@ export type EdgeCall = readonly unknown[] | IArguments
 
 export interface Edge {
   /** A call by its name: `edge('track', 'Product Viewed', {value: 5})`. */
-  (call: 'page' | 'track' | 'identify' | 'consent' | 'reset', ...values: unknown[]): string | void
+  (call: 'page' | 'track' | 'identify' | 'consent' | 'reset' | 'init', ...values: unknown[]): string | void
   /** A page view. Returns the event's id, or `''` when the call was unusable. */
   page(properties?: EdgeProperties, options?: EdgeOptions): string
   page(name?: string | null, properties?: EdgeProperties | null, options?: EdgeOptions): string
   /** An event. Returns its id at once, or `''` when the call was unusable. */
   track(name: string, properties?: EdgeProperties | null, options?: EdgeOptions): string
+  /** An event for one pixel, named by its UUID: the other form of Snap's `track`. */
+  track(pixel: string, name: string, properties?: EdgeProperties | null): string
+  /** Adds a pixel, and what is known of the visitor, as Snap's `init` does. */
+  init(pixel: string, traits?: EdgeTraits | null): void
   /** Who the visitor is, for the events not yet sent and the later ones of this page. */
   identify(traits: EdgeTraits): void
   identify(id?: string | number | null, traits?: EdgeTraits | null): void
@@ -61,8 +67,22 @@ export interface Edge {
   readonly loaded: true
 }
 
+/**
+ * Snap's pixel, as its own snippet calls it. Commands that are neither `init` nor `track` do nothing.
+ * Keys of traits and parameters are Snap's, in any letter case and separator.
+ */
+export interface Snaptr {
+  (command: 'init', pixel: string, traits?: EdgeTraits): void
+  (command: 'track', event: string, parameters?: EdgeProperties): string | void
+  (command: 'track', pixel: string, event: string, parameters?: EdgeProperties): string | void
+  (command: string, ...values: unknown[]): unknown
+  handleRequest?: (...values: any[]) => unknown
+  queue?: EdgeCall[]
+}
+
 declare global {
   interface Window {
     edge: Edge
+    snaptr: Snaptr
   }
 }

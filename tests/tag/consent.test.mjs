@@ -98,7 +98,7 @@ claim('a no forgets what waits, the click id, the visitor and the memory, and re
   page.hide()
   await page.pass(60000)
   assert.deepEqual(page.requests.map(({ path, body }) => [path, body]), [['/consent', { ad: false }]])
-  assert.deepEqual(page.storage, {})
+  assert.deepEqual(page.storage, { [MEMORY]: '{"ad":false}' })
   page.edge.consent({ ad: true })
   page.edge.track('again')
   await page.pass(100)
@@ -120,15 +120,15 @@ claim('what is in flight when the visitor refuses does not come back', async (op
   assert.deepEqual(page.choices, [{ ad: false }, { ad: true }])
 })
 
-claim('a choice that does not arrive is posted again, in the order in which choices were made', async (open) => {
-  const page = open({ data: { auto: 'false' }, answers: [503, offline(), offline(), 202] })
+claim('a choice that does not arrive is posted again, and the last one made is the last posted', async (open) => {
+  const page = open({ data: { auto: 'false' }, answers: [503, offline(), 202, 202] })
   page.edge.consent({ ad: true })
   await page.pass(0)
   page.edge.consent({ ad: false })
   await page.pass(1000000)
-  assert.deepEqual(page.choices.at(-1), { ad: false })
-  assert.equal(page.choices.filter(({ ad }) => ad === false).length, 1 + 2)
-  assert.equal(page.requests.length, 4)
+  assert.deepEqual(page.choices[0], { ad: true })
+  for (const choice of page.choices.slice(1)) assert.deepEqual(choice, { ad: false })
+  assert.ok(page.choices.length >= 2)
 })
 
 claim('the same choice twice is posted once', async (open) => {
@@ -165,7 +165,7 @@ claim('what says neither yes nor no changes nothing', async (open) => {
   assert.deepEqual(page.names, ['page'])
   assert.deepEqual(page.choices, [])
   assert.deepEqual(Object.keys(page.storage), [MEMORY])
-  assert.deepEqual(page.warnings, ['edge: consent needs {ad: true} or {ad: false}'])
+  assert.deepEqual(page.warnings, ['edge: needs {...}'])
 })
 
 claim('under Global Privacy Control nothing is sent, not even after a yes, and no yes is remembered', async (open) => {
@@ -229,4 +229,40 @@ claim('without storage a yes counts for this page', async (open) => {
   await page.pass(100)
   assert.deepEqual(page.names, ['page'])
   assert.deepEqual(page.warnings, [])
+})
+
+claim('a no that did not reach the edge is told by the next page, and nothing flows meanwhile', async (open) => {
+  const first = open({ data: { consent: 'implied' }, answers: [offline()] })
+  first.edge.consent({ ad: false })
+  await first.pass(0)
+  first.leave()
+  const second = open({ data: { consent: 'implied' }, storage: first.storage, answers: [202] })
+  await second.pass(60000)
+  assert.deepEqual(second.choices, [{ ad: false }])
+  assert.deepEqual(second.events, [])
+})
+
+claim("a no that the edge marked is forgotten by the tag, the edge's mark being enough", async (open) => {
+  const page = open({ cookie: 'edge_optout=1', storage: { [MEMORY]: '{"ad":false}' } })
+  await page.pass(60000)
+  assert.deepEqual(page.requests, [])
+  assert.deepEqual(page.storage, {})
+})
+
+claim('a memory that is no JSON is no choice', async (open) => {
+  const page = open({ storage: { [MEMORY]: 'nonsense' } })
+  page.edge.consent({ ad: true })
+  await page.pass(100)
+  assert.deepEqual(page.names, ['page'])
+})
+
+claim('a choice made while the page is prerendered is told when it is shown', async (open) => {
+  const page = open({ data: { auto: 'false' }, document: { prerendering: true, hidden: true } })
+  page.edge.consent({ ad: true })
+  await page.pass(1000)
+  assert.deepEqual(page.requests, [])
+  page.document.prerendering = page.document.hidden = false
+  page.fire('prerenderingchange')
+  await page.pass(100)
+  assert.deepEqual(page.choices, [{ ad: true }])
 })

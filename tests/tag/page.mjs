@@ -10,19 +10,25 @@ export const STATIC = new URL('../../static/', import.meta.url)
 export const EDGE = 'https://edge.shop.example'
 const NOW_MS = 1706540000000
 
+/** The parts that the tag imports, beside the program that runs. */
+const PARTS = {
+  'tag.js': { 'cmp.js': 'cmp.source.js', 'layer.js': 'layer.source.js' },
+  's.js': { 'cmp.js': 'cmp.js', 'layer.js': 'layer.js' }
+}
+
 /** The source and the file that is served are two programs: each claim is proved for both. */
 export function claim(name, prove) {
-  for (const file of ['tag.js', 's.js']) {
+  for (const file of Object.keys(PARTS)) {
     test(`${name} (${file})`, () => prove((options) => new Page({ ...options, file })))
   }
 }
 
 export class Page {
   requests = [] // {path, url, init, body, event(s)} in the order they were sent
-  beacons = []
   warnings = []
   logs = []
   cookieWrites = []
+  imports = [] // addresses, in the order they were asked for
   /** What the network does next: a status, {status, headers}, an Error, or `hang()`; then 202. */
   answers = []
   now_ms = NOW_MS
@@ -34,6 +40,9 @@ export class Page {
    * @param url       the address in the bar
    * @param data      the script tag's data-* attributes, as a dataset
    * @param stub      what the page left in window.edge, or a text to evaluate in the page
+   * @param storage   what lies in localStorage; share it between pages of one site
+   * @param scripts   addresses of the page's other scripts
+   * @param blocked   whether a policy keeps the tag from importing its parts
    * @param before    a function that may spoil the window before the tag starts
    */
   constructor({
@@ -47,19 +56,25 @@ export class Page {
     cookie = '',
     navigator = {},
     document = {},
+    scripts = [],
     answers = [],
-    keepalive = true,
+    blocked = false,
+    now_ms = NOW_MS,
     before = () => {}
   }) {
     const page = this
     this.answers = answers
+    this.now_ms = now_ms
+    this.file = file
+    this.blocked = blocked
     this.storage = storage
     const script = { src, dataset: data }
     this.document = {
       currentScript: script,
-      scripts: [script],
+      scripts: [...scripts.map((one) => ({ src: one, dataset: {} })), script],
+      readyState: 'interactive',
       referrer,
-      visibilityState: 'visible',
+      hidden: false,
       get cookie() {
         return cookie
       },
@@ -68,33 +83,32 @@ export class Page {
       },
       ...document
     }
-    this.navigator = {
-      sendBeacon: (address, body) => {
-        this.beacons.push({ url: address, body: JSON.parse(body) })
-        return true
-      },
-      ...navigator
+    this.navigator = { onLine: true, ...navigator }
+    this.history = {
+      length: 1,
+      pushState: (_state, _title, to) => this.#go(to) ?? 'pushed',
+      replaceState: (_state, _title, to) => this.#go(to) ?? 'replaced'
     }
-    const Request = class {}
-    if (keepalive) Request.prototype.keepalive = true
     this.window = vm.createContext({
       document: this.document,
       navigator: this.navigator,
       location: { href: url },
-      performance: { getEntriesByType: () => [{ name: url }] },
+      history: this.history,
+      URL,
+      performance: { getEntries: () => [{ name: url }] },
       crypto: globalThis.crypto,
       localStorage: storage,
-      Request,
       fetch: (address, init) => this.#fetch(address, init),
       setTimeout: (run, wait_ms) => this.#timers.push({ at_ms: this.now_ms + wait_ms, run }),
       addEventListener: (type, listener) => (this.#listeners[type] ??= []).push(listener),
       console: {
-        warn: (...what) => this.warnings.push(what.join(' ')),
+        warn: (...what) => this.warnings.push(what.join(' ').replace('Error: ', '')),
         log: (...what) => this.logs.push(what.join(' '))
       }
     })
     this.window.window = this.window
     this.window.clock = () => this.now_ms
+    this.window.importPart = (address) => this.#import(address)
     this.run('Date.now = clock')
     if (typeof stub === 'string') this.run(stub)
     else if (stub !== undefined) this.window.edge = stub
@@ -104,7 +118,28 @@ export class Page {
 
   /** Loads the tag, as often as the page asks for it. */
   load(file) {
-    this.run(readFileSync(new URL(file, STATIC), 'utf8'))
+    // A program in a context of its own has no import(): here it is a function of the page.
+    this.run(readFileSync(new URL(file, STATIC), 'utf8').replace(/\bimport\((?!')/g, 'importPart('))
+  }
+
+  async #import(address) {
+    this.imports.push(address)
+    if (this.blocked) throw new TypeError('Failed to fetch dynamically imported module')
+    const part = PARTS[this.file][new URL(address).pathname.replace(/.*\//, '')]
+    const code = readFileSync(new URL(part, STATIC), 'utf8')
+    this.window.part = {}
+    this.run(`(() => { 'use strict'; ${code.replace('export default function', 'part.default = function')} })()`)
+    return this.window.part
+  }
+
+  #go(to) {
+    if (to !== undefined) this.window.location.href = new URL(to, this.window.location.href).href
+  }
+
+  /** The visitor goes back or follows a fragment. */
+  pop(to) {
+    this.#go(to)
+    this.fire('popstate')
   }
 
   run(code) {
@@ -141,8 +176,19 @@ export class Page {
   }
 
   hide() {
-    this.document.visibilityState = 'hidden'
+    this.document.hidden = true
     this.fire('visibilitychange')
+  }
+
+  show() {
+    this.document.hidden = false
+    this.fire('visibilitychange')
+  }
+
+  /** What a browser does when the visitor goes elsewhere. */
+  leave() {
+    this.fire('pagehide', { persisted: false })
+    this.hide()
   }
 
   /** Moves the clock, running what is due in order and everything that it sets off. */

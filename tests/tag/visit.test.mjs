@@ -5,7 +5,6 @@ import { readFileSync } from 'node:fs'
 import { claim } from './page.mjs'
 
 const IMPLIED = { consent: 'implied' }
-const UUID = '7b3a7917-a82a-47e8-9728-e1b3b045abb2'
 const SHOP = 'https://www.shop.example/'
 
 claim('a page view is sent by itself', async (open) => {
@@ -58,7 +57,14 @@ claim('a prerendered page without an automatic view sends its calls when it is s
 })
 
 claim('there is no unload handler, which would close the back/forward cache', (open) => {
-  assert.deepEqual(open().listens, ['pagehide', 'pageshow', 'prerenderingchange', 'visibilitychange'])
+  assert.deepEqual(open().listens, [
+    'online',
+    'pagehide',
+    'pageshow',
+    'popstate',
+    'prerenderingchange',
+    'visibilitychange'
+  ])
 })
 
 async function clickId(open, options) {
@@ -69,26 +75,27 @@ async function clickId(open, options) {
 
 const CASES = JSON.parse(
   readFileSync(new URL('../cases/click_ids.json', import.meta.url), 'utf8')
-).click_ids.filter(({ page_url: url, ...rest }) =>
-  // Only what the address itself decides; what is percent-encoded the edge reads from the page's url.
-  url && !url.includes('%') && !Object.keys(rest).some((key) => /referrer|batch|properties|cookie|master/.test(key))
+).click_ids.filter(({ page_url: url, expected, name, ...rest }) =>
+  // Only what the address itself decides. What is percent-encoded, and `sscid`, the edge reads from the
+  // page's url; a value that is none it ignores, and looks further.
+  url && expected && !url.includes('%') && !/sscid/i.test(name) &&
+    !Object.keys(rest).some((key) => /referrer|batch|properties|cookie|master/.test(key))
 )
-assert.ok(CASES.length > 10)
+assert.ok(CASES.length > 6)
 
 for (const { name, page_url: url, expected } of CASES) {
   claim(`click id, case ${name}`, async (open) => {
-    assert.equal(await clickId(open, { url }), expected ?? undefined)
+    assert.equal(await clickId(open, { url }), expected)
   })
 }
 
 for (const [query, expected] of [
-  [`?sscid=${UUID}&x=1`, UUID],
-  [`?SSCID=${UUID.toUpperCase()}`, UUID.toUpperCase()],
-  [`?sscid=${UUID}0`, undefined],
   ['?a=1&SC_CLICK_ID=v.1_-#top', 'v.1_-'],
-  ['?ScCid=a%3Cb', undefined],
-  ['?ScCid=a%20b&sclid=good', 'good'],
-  ['?u_sclid=x', undefined]
+  ['#/landing?ScCid=routed', 'routed'],
+  ['?u_sclid=x', undefined],
+  ['?myScCid=x', undefined],
+  ['?ScCid=', undefined],
+  ['?ScCid=&ScCid=second', 'second']
 ]) {
   claim(`${query} has the click id ${expected}`, async (open) => {
     assert.equal(await clickId(open, { url: SHOP + query }), expected)
@@ -97,7 +104,7 @@ for (const [query, expected] of [
 
 claim("a router that cleaned the address before us does not hide the navigation's click id", async (open) => {
   const before = (window) => {
-    window.performance = { getEntriesByType: () => [{ name: `${SHOP}?ScCid=landed` }] }
+    window.performance = { getEntries: () => [{ name: `${SHOP}?ScCid=landed` }] }
   }
   assert.equal(await clickId(open, { before }), 'landed')
   assert.equal(await clickId(open, { before, url: `${SHOP}?ScCid=now` }), 'now')
@@ -110,7 +117,86 @@ claim('the click id goes with later batches of the page, and lies in no storage'
   page.edge.track('later')
   page.edge.reset()
   await page.pass(100)
-  assert.deepEqual(page.batches.map(({ click_id: id }) => id), ['click-1', 'click-1', 'click-1'])
+  assert.deepEqual(page.batches.map(({ click_id: id }) => id), ['click-1', 'click-1'])
   assert.deepEqual(page.storage, {})
   assert.deepEqual(page.cookieWrites, [])
+})
+
+claim('the referrer goes with every batch, for the click id in it', async (open) => {
+  const page = open({ data: IMPLIED, referrer: `${SHOP}landing?ScCid=first-page` })
+  await page.pass(100)
+  assert.equal(page.batches[0].page.referrer, `${SHOP}landing?ScCid=first-page`)
+})
+
+async function views(open, url, go, data = IMPLIED) {
+  const page = open({ data, url })
+  await page.pass(100)
+  go(page)
+  await page.pass(100)
+  return page.batches.flatMap(({ page: { url: at }, events }) => events.map(() => at.slice(SHOP.length - 1)))
+}
+
+for (const [what, go, expected] of [
+  ['pushState to a page', ({ history }) => history.pushState({}, '', '/b'), ['/a?q=1', '/b']],
+  ['pushState to another query', ({ history }) => history.pushState({}, '', '/a?q=2'), ['/a?q=1', '/a?q=2']],
+  ['pushState to the same address', ({ history }) => history.pushState({}, '', '/a?q=1'), ['/a?q=1']],
+  ['pushState of a state only', ({ history }) => history.pushState({ n: 1 }, ''), ['/a?q=1']],
+  ['pushState to a place on the page', ({ history }) => history.pushState({}, '', '#top'), ['/a?q=1']],
+  ['replaceState that cleans the query', ({ history }) => history.replaceState({}, '', '/a'), ['/a?q=1']],
+  ['replaceState of a state only', ({ history }) => history.replaceState({ n: 1 }, ''), ['/a?q=1']],
+  ['replaceState to another page', ({ history }) => history.replaceState({}, '', '/b'), ['/a?q=1', '/b']],
+  ['pushState and replaceState to one page', ({ history }) => {
+    history.pushState({}, '', '/b')
+    history.replaceState({ n: 1 }, '', '/b')
+    history.replaceState({ n: 2 }, '', '/b?sort=1')
+  }, ['/a?q=1', '/b']],
+  ['a query that was cleaned and a fragment', (page) => {
+    page.history.replaceState({}, '', '/a')
+    page.pop('/a#top')
+  }, ['/a?q=1']],
+  ['going back', (page) => page.pop('/'), ['/a?q=1', '/']],
+  ['a fragment', (page) => page.pop('/a?q=1#reviews'), ['/a?q=1']],
+  ['a route in the fragment', (page) => page.pop('/a?q=1#/cart'), ['/a?q=1', '/a?q=1#/cart']],
+  ['an old route in the fragment', (page) => page.pop('/a?q=1#!cart'), ['/a?q=1', '/a?q=1#!cart']],
+  ['coming back to the tab', (page) => {
+    page.hide()
+    page.show()
+  }, ['/a?q=1']],
+  ['leaving', (page) => page.leave(), ['/a?q=1']]
+]) {
+  claim(`${what}: ${expected.length === 1 ? 'no view more' : 'one view more'}`, async (open) => {
+    assert.deepEqual(await views(open, `${SHOP}a?q=1`, go), expected)
+  })
+}
+
+claim('data-auto="false" leaves the views of a single-page site to the site too', async (open) => {
+  const go = ({ history }) => history.pushState({}, '', '/b')
+  assert.deepEqual(await views(open, `${SHOP}a`, go, { ...IMPLIED, auto: 'false' }), [])
+})
+
+claim("a wrapped function keeps what it gives, its this, and the page's own exception", (open) => {
+  const page = open({
+    data: IMPLIED,
+    before: ({ history }) => {
+      history.pushState = function (state, title, to) {
+        if (to === 'bad') throw new TypeError('not allowed')
+        return [this === history, state, arguments.length]
+      }
+    }
+  })
+  assert.deepEqual(page.history.pushState(1, '', '/b'), [true, 1, 3])
+  assert.throws(() => page.history.pushState(1, '', 'bad'), /not allowed/)
+})
+
+claim('a page that is prerendered and then moved has one view, of where it is', async (open) => {
+  const page = open({ data: IMPLIED, document: { prerendering: true, hidden: true } })
+  page.history.replaceState({}, '', '/moved')
+  await page.pass(1000)
+  page.document.prerendering = false
+  page.document.hidden = false
+  page.fire('prerenderingchange')
+  page.fire('visibilitychange')
+  await page.pass(100)
+  assert.deepEqual(page.names, ['page'])
+  assert.equal(page.batches[0].page.url, `${SHOP}moved`)
 })
