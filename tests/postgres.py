@@ -32,6 +32,7 @@ VERSIONS = {16: "pginstall", 18: "pginstall18"}
 """Version → the folder of it in the wheel."""
 
 _USER = "nobody"
+_PREFIX = "edgeproxy-pg-"
 _SETTINGS = {
     "shared_buffers": "32MB",
     "max_connections": "200",
@@ -61,7 +62,9 @@ class Server:
         self.bin = _installed(version)
         self.version = version
         # Not in pytest's folder: it is closed to others, and its path may be long.
-        self.folder = Path(tempfile.mkdtemp(prefix="edgeproxy-pg-"))
+        _clear_left_over()
+        self.folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        (self.folder / "owner").write_text(str(os.getpid()))
         self.data = self.folder / "data"
         self.log = self.folder / "log"
         self.port = free_port()
@@ -279,6 +282,20 @@ def _allow(path: Path, bits: int) -> None:
     mode = path.stat().st_mode
     if mode & bits != bits:
         path.chmod(mode | bits)
+
+
+@cache
+def _clear_left_over() -> None:
+    """End the servers of test runs that were killed before they could."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError, ValueError):
+            if _lives(int((folder / "owner").read_text())):
+                continue
+            with contextlib.suppress(OSError, ValueError):
+                pid = int((folder / "data" / "postmaster.pid").read_text().splitlines()[0])
+                if str(folder) in Path(f"/proc/{pid}/cmdline").read_text():
+                    os.kill(pid, signal.SIGKILL)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _children(pid: int) -> list[int]:
