@@ -3,7 +3,7 @@
  * The tag: takes the page's calls, holds them until the visitor agrees, and posts them to the edge.
  *
  * No rule here that the edge does not enforce too, and nothing here may throw into the page.
- * ES2017 and `import()` as it stands; `static/s.js` is this file minified by tests/tag/build.mjs, and
+ * ES2019 and `import()` as it stands; `static/s.js` is this file minified by tests/tag/build.mjs, and
  * every byte of it is downloaded by every visitor: what only some sites name, consent adapters and
  * the data layer, is in cmp.js and layer.js.
  */
@@ -96,10 +96,10 @@
      */
     const scrub = (key, value) =>
       /^(?!.*=[\da-f]{64}$)(.*[?&])?[^=]*(mail|phone|.name|addr|external)|@|%40/i.test(
-          key + '=' + value
-        )
-          ? undefined
-          : value
+        key + '=' + value
+      )
+        ? undefined
+        : value
 
     const stored = () => Object.keys(disk).filter((key) => /^edge_/.test(key))
 
@@ -357,6 +357,7 @@
       addEventListener(type, live, true)
     }
     live({})
+
     safe(() => {
       for (const name of ['pushState', 'replaceState']) {
         const old = page.history[name]

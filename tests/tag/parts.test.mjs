@@ -169,6 +169,14 @@ for (const [consent, choices] of [
   })
 }
 
+claim('GPP: no opt-out is no grant under implied consent either, where another refusal may stand', async (open) => {
+  const page = managed(open, { cmp: 'gpp', auto: 'false', consent: 'implied' })
+  await page.pass(0)
+  page.gpp(usnat({ SaleOptOut: 2 }))
+  await page.pass(100)
+  assert.deepEqual(page.choices, [])
+})
+
 /** A page whose Consent Mode entries are `before` and, when the tag runs, `after`. */
 async function google(open, before, after = [], data = {}) {
   const gtag = (entries) => entries.map((entry) => `gtag('consent', ${JSON.stringify(entry).slice(1, -1)})`).join(';')
@@ -195,6 +203,7 @@ for (const [what, before, after, choices] of [
     [{ ad: true }, { ad: false }]],
   ['a denial for a region counts', [['default', { ...all('denied'), region: ['DE'] }]], [], [{ ad: false }]],
   ['a grant for a region does not', [['default', { ...all('granted'), region: ['US'] }]], [], []],
+  ['one of two denied', [['update', { ad_user_data: 'denied' }]], [], [{ ad: false }]],
   ['analytics is not advertising', [['update', { analytics_storage: 'granted' }]], [], []],
   ['no fields', [['update']], [['update', null]], []]
 ]) {
@@ -300,6 +309,8 @@ claim("GA4's e-commerce names are events, the layer's other messages are not", a
   const others = ['gtm.js', 'gtm.dom', 'page_view', 'scroll', 'remove_from_cart', 'Purchase!', '']
   const page = await layered(open, [...names, ...others].map((event) => `dataLayer.push(${json({ event })})`).join(';'))
   assert.deepEqual(page.names, names)
+  const called = await layered(open, [...names, ...others].map((event) => `gtag('event', ${json(event)})`).join(';'))
+  assert.deepEqual(called.names, names)
 })
 
 claim('commerce that was taken back is not in the next event', async (open) => {

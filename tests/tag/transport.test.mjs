@@ -166,6 +166,20 @@ for (const [what, back] of [
   })
 }
 
+claim('what else happens to the page does not start a second request beside the first', async (open) => {
+  const flight = hang()
+  const page = open({ data: QUIET, answers: [flight] })
+  page.edge.track('a')
+  await page.pass(100)
+  page.edge.track('b')
+  for (const type of ['pageshow', 'online', 'popstate', 'visibilitychange']) page.fire(type)
+  await page.pass(100)
+  assert.deepEqual(page.names, ['a'])
+  flight.answer(202)
+  await page.pass(100)
+  assert.deepEqual(page.names, ['a', 'b'])
+})
+
 claim('nothing is tried while the browser is offline', async (open) => {
   const page = open({ data: QUIET, navigator: { onLine: false } })
   page.edge.track('a')
