@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 
 from edgeproxy import clickid
-from edgeproxy.event import Channel, Device, Event
-from edgeproxy.intake.goods import read_goods
-from edgeproxy.intake.person import Known
+from edgeproxy.event import Channel, Device, Event, merge_person
+from edgeproxy.intake.goods import GOODS_NAMES, read_goods
+from edgeproxy.intake.person import NOBODY, Known, person_in
 from edgeproxy.intake.raw import RawEvent, Unacceptable
+from edgeproxy.intake.spelling import Spelling
 from edgeproxy.intake.values import holds_email, plain, time_ms, word
 from edgeproxy.sites import Privacy
 
@@ -31,12 +32,15 @@ SKEW_FLOOR_MS = 5_000
 
 ID_NAMES = ("event_id", "client_dedup_id", "client_deduplication_id")
 
+_SPELLING = Spelling((*GOODS_NAMES, *ID_NAMES, "event_tag", "data_use", "data_processing_options"))
+
 
 class Scene(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What the events of one request share.
 
     `page_url` is already cleaned. `click_id` is the visitor's; `own_clicks` says that an event's
-    properties may name another one. `skew_ms` is added to the caller's times.
+    properties may name another one. `skew_ms` is added to the caller's times. `default_country` is
+    for phone numbers without a country code.
     """
 
     source: str
@@ -47,6 +51,7 @@ class Scene(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     scid: str = ""
     click_id: str = ""
     own_clicks: bool = True
+    default_country: str = ""
     known: Known = Known()
     device: Device = Device()
     address_hmac: str = ""
@@ -86,7 +91,8 @@ def build_event(
     Raises:
         Unacceptable: `bad_time`, `too_old`, `bad_number`, `too_many_products`.
     """
-    properties = raw.properties
+    properties = _SPELLING.read(raw.properties) if raw.properties else raw.properties
+    own = person_in(properties, scene.default_country) if properties else NOBODY
     return Event(
         id=_id(raw, properties) or new_id(),
         name=name,
@@ -101,7 +107,7 @@ def build_event(
         scid=scene.scid,
         click_id=(clickid.from_properties(properties) if scene.own_clicks and properties else "")
         or scene.click_id,
-        who=scene.known.person,
+        who=scene.known.person if own is NOBODY else merge_person(own, scene.known.person),
         goods=read_goods(properties, sign_up=sign_up),
         device=scene.device,
         address_hmac=scene.address_hmac,

@@ -39,28 +39,29 @@ _NOTHING = Goods()
 _ONE = Decimal(1)
 _NO_TRAVEL: dict[str, str] = {}
 _TRAVEL = frozenset(TRAVEL)
-_MATTERS = frozenset(
-    (
-        *PRICE,
-        *LINES,
-        *LINE_ID,
-        *LINE_PRICE,
-        *LINE_BRAND,
-        *ITEM_IDS,
-        *NUMBER_ITEMS,
-        *ORDER_ID,
-        *CATEGORY,
-        *SEARCH,
-        *TRAVEL,
-        "brands",
-        "currency",
-        "description",
-        "level",
-        "method",
-        "quantity",
-        "sign_up_method",
-    )
+GOODS_NAMES = (
+    *PRICE,
+    *LINES,
+    *LINE_ID,
+    *LINE_PRICE,
+    *LINE_BRAND,
+    *ITEM_IDS,
+    *NUMBER_ITEMS,
+    *ORDER_ID,
+    *CATEGORY,
+    *SEARCH,
+    *TRAVEL,
+    "brands",
+    "currency",
+    "description",
+    "level",
+    "method",
+    "quantity",
+    "sign_up_method",
 )
+"""Every name that is read here, as it is looked for."""
+
+_MATTERS = frozenset(GOODS_NAMES)
 
 
 def read_goods(properties: Mapping[str, Any], *, sign_up: bool = False) -> Goods:

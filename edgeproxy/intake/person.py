@@ -4,15 +4,16 @@ After this module no e-mail, phone number, name or address part exists in the cl
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from edgeproxy import pii
 from edgeproxy.event import Person
+from edgeproxy.intake.spelling import fold
 
-_NOBODY = Person()
+NOBODY = Person()
+"""Of whom nothing is known."""
 
 NAMES: dict[str, tuple[str, ...]] = {
     "email": ("email", "emailaddress", "useremail", "userhashedemail", "hashedemail", "em"),
@@ -43,13 +44,12 @@ Source: Snap's pixel and Conversions API, Segment's traits, GA4's user-provided 
 class Known(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The digests, and the two device ids that one wire version wants raw (sealed from here on)."""
 
-    person: Person = _NOBODY
+    person: Person = NOBODY
     mobile_ad_id: str = ""
     idfv: str = ""
 
 
 _NOTHING = Known()
-_LONGEST = 40
 
 
 def read_person(user: Mapping[str, Any], default_country: str) -> Known:
@@ -91,6 +91,34 @@ def read_person(user: Mapping[str, Any], default_country: str) -> Known:
     )
 
 
+def person_in(properties: Mapping[str, Any], default_country: str) -> Person:
+    """What an event's own properties say of a person, under the names of Snap's pixel alone.
+
+    Other names may mean anything there: a "city" may be where a hotel is.
+    """
+    told = {key: value for key, value in properties.items() if fold(key) in PIXEL_NAMES}
+    return read_person(told, default_country).person if told else NOBODY
+
+
+PIXEL_NAMES = frozenset(
+    {
+        "useremail",
+        "userhashedemail",
+        "userphonenumber",
+        "userhashedphonenumber",
+        "usermobileadid",
+        "userhashedmobileadid",
+        "firstname",
+        "lastname",
+        "geocity",
+        "geocountry",
+        "georegion",
+        "geopostalcode",
+    }
+)
+"""The folded names that can only be a person's. Source: Snap's pixel, parameters of `track`."""
+
+
 def _folded(user: Mapping[str, Any]) -> dict[str, list[object]]:
     """All values by folded name, the person's own before those of the address."""
     fields: dict[str, list[object]] = {}
@@ -99,18 +127,8 @@ def _folded(user: Mapping[str, Any]) -> dict[str, list[object]]:
         address = address[0] if address else None
     for part in (user, address if isinstance(address, dict) else {}):
         for name, value in part.items():
-            fields.setdefault(_fold(name), []).append(_single(value))
+            fields.setdefault(fold(name), []).append(_single(value))
     return fields
-
-
-def _fold(name: str) -> str:
-    # Longer names are none of ours, and must not fill the cache.
-    return _folded_name(name) if len(name) <= _LONGEST else name
-
-
-@lru_cache(1024)
-def _folded_name(name: str) -> str:
-    return name.replace("_", "").replace("-", "").replace(" ", "").lower()
 
 
 def _single(value: object) -> object:

@@ -12,9 +12,9 @@ import msgspec
 from edgeproxy import pii
 from edgeproxy.addresses import is_visitor
 from edgeproxy.consent import Decision
-from edgeproxy.event import Device, Event, Person, encode_person
+from edgeproxy.event import Device, Event, encode_person
 from edgeproxy.intake.build import MAX_AGE_MS, Scene, build_event, skew_ms
-from edgeproxy.intake.person import read_person
+from edgeproxy.intake.person import NOBODY, read_person
 from edgeproxy.intake.raw import RawBatch, RawEvent, Rejected, Unacceptable
 from edgeproxy.public.ask import Ask
 from edgeproxy.public.contact import Contact, cookies_of, meet, visitor_name, withdraw
@@ -36,7 +36,6 @@ from edgeproxy.trace import Stage, Step
 from edgeproxy.urls import clean_page_url
 from edgeproxy.useragent import Agent, read_agent
 
-_NOBODY = Person()
 _SEAL = msgspec.json.Encoder()
 
 
@@ -179,7 +178,7 @@ class _Intake:
         self._visitor = visitor_name(self._state, source.id, visitor.scid)
         self._known = read_person(batch.user, source.default_country)
         self._boxes: dict[str, bytes] = {}
-        said = self._known.person != _NOBODY and not contact.decision.reason
+        said = self._known.person != NOBODY and not contact.decision.reason
         self._fill = encode_person(self._known.person) if said else b""
         advertising = not contact.decision.reason
         self._scene = Scene(
@@ -191,6 +190,7 @@ class _Intake:
             scid=visitor.scid if advertising else "",
             click_id=visitor.click_id if advertising else "",
             own_clicks=advertising,
+            default_country=source.default_country,
             known=self._known,
             device=told.device,
             address_hmac=_short_digest(self._state.trace_key, self._address),
