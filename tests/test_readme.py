@@ -14,6 +14,7 @@ import pytest
 from edgeproxy import __version__
 from edgeproxy.cli import COMMANDS
 from edgeproxy.config import load
+from edgeproxy.config.tables import StoreTable
 from tests import readme
 
 ROOT = Path(__file__).parent.parent
@@ -42,8 +43,10 @@ def test_every_command_named_exists() -> None:
 
 
 def test_the_configuration_shown_is_accepted(tmp_path: Path) -> None:
-    [shown] = [body for kind, body in FENCES if kind == "toml"]
-    tomllib.loads(shown)
+    files = [body for kind, body in FENCES if kind == "toml"]
+    [shown] = [body for body in files if "[[sources]]" in body]
+    for part in files:
+        assert set(tomllib.loads(part).get("store", {})) <= set(StoreTable.model_fields)
     token = tmp_path / "snap.token"
     token.write_text("a-token-for-the-readme")
     token.chmod(0o600)
