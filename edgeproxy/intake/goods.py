@@ -139,7 +139,7 @@ def _line(one: Mapping[str, Any]) -> Line:
 
 
 def _quantity(value: object) -> Decimal:
-    number = amount(value)
+    number = amount(value) if value is not None else None
     return _ONE if number is None else number
 
 

@@ -29,15 +29,15 @@ def amount(value: object) -> Decimal | None:
 
 
 def _decimal(value: object) -> Decimal | None:
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, Decimal):
-        return value
-    if isinstance(value, int):
-        return Decimal(value) if value.bit_length() <= 64 else LARGEST + 1
     if isinstance(value, float):
         # What the caller wrote, not the binary fraction.
         return Decimal(repr(value)) if math.isfinite(value) else None
+    if value is None or isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return Decimal(value) if value.bit_length() <= 64 else LARGEST + 1
+    if isinstance(value, Decimal):
+        return value
     if isinstance(value, str) and _PLAIN.fullmatch(value.strip()):
         return Decimal(value.strip())
     return None
