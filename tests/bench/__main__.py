@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.bench import load, process, server, stages, traffic
+from tests.bench import load, process, scale, server, stages, tag_cost, traffic
 
 ROUNDS = 3
 SECONDS = 6
@@ -104,6 +104,10 @@ BENCHES: dict[str, Callable[[], None]] = {
     "post_e_delivering": post_e_delivering,
     "s_js": s_js,
     "stages": stages.run,
+    "tag_cost": tag_cost.run,
+    "backlog": scale.backlog,
+    "drain": scale.drain,
+    "nodes": scale.nodes,
     "size": process.size,
     "startup": process.startup,
     "memory": process.memory,
@@ -120,8 +124,14 @@ def main(names: list[str]) -> int:
     for name, bench in BENCHES.items():
         if names and name not in names:
             continue
-        if name in ("post_e", "post_e_delivering", "s_js", "memory") and not load.available():
+        if (
+            name in ("post_e", "post_e_delivering", "s_js", "memory", "drain")
+            and not load.available()
+        ):
             print(f"\n{name}: skipped, wrk is not installed")
+            continue
+        if name == "tag_cost" and not tag_cost.available():
+            print(f"\n{name}: skipped, chromium is not installed")
             continue
         bench()
     return 0

@@ -17,9 +17,18 @@ async def blind(scope, receive, send):  # type: ignore[no-untyped-def]
     await send({"type": "http.response.body", "body": b""})
 
 
+async def sink(scope, receive, send):  # type: ignore[no-untyped-def]
+    """A Snap that takes everything at once."""
+    while (await receive()).get("more_body"):
+        pass
+    headers = [(b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b'{"status":"SUCCESS","reason":""}'})
+
+
 if __name__ == "__main__":
     uvicorn.run(
-        blind if "blind" in sys.argv[2:] else app,
+        {"blind": blind, "sink": sink}.get(sys.argv[-1], app),
         host="127.0.0.1",
         port=int(sys.argv[1]),
         access_log=False,

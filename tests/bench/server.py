@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -70,7 +70,7 @@ def bare(log: Path, core: int | None, *mode: str) -> Iterator[int]:
 
 @contextmanager
 def edge(
-    folder: Path, core: int | None, *, upstream: str, **settings: str
+    folder: Path, core: int | None, *, upstream: str, flags: Sequence[str] = (), **settings: str
 ) -> Iterator[tuple[int, int]]:
     """The real proxy on a real file; gives its port and pid."""
     port = free_port()
@@ -83,7 +83,7 @@ def edge(
         "EDGEPROXY_STORE__URL": f"sqlite://{folder}/edgeproxy.db",
         **settings,
     }
-    command = [*pinned(core), sys.executable, "-m", "edgeproxy", "serve"]
+    command = [*pinned(core), sys.executable, "-m", "edgeproxy", "serve", *flags]
     with process(command, folder / "serve.log", environ) as pid:
         wait_for(port, "/readyz")
         yield port, pid
@@ -105,3 +105,9 @@ def memory_mb(pid: int) -> float:
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) / 1024
     raise RuntimeError(f"no memory figure for process {pid}")
+
+
+def cpu_s(pid: int) -> float:
+    """The processor time that a process has used, in seconds."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -1,23 +1,19 @@
 """Fixtures with a real browser. Where there is none: a skip with a reason, a failure in CI."""
 
-import os
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser
 
-from tests.browser.driver import CHROMIUM, Demo, chromium, running_demo
+from tests.browser.driver import Demo, running_demo
+from tests.browser.engine import lacking
+from tests.browser.played import chromium_itself
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium."""
-    if CHROMIUM is None:
-        reason = "chromium is not installed"
-        if os.environ.get("CI"):
-            pytest.fail(f"{reason}; with CI set nothing may be skipped")
-        pytest.skip(reason)
-    with chromium() as started:
+    with lacking(), chromium_itself() as started:
         yield started
 
 

@@ -1,9 +1,8 @@
-"""A real Chromium and a running demo, for the tests and for the README's pictures."""
+"""A running demo, for the tests and for the README's pictures."""
 
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import urllib.request
@@ -13,33 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, sync_playwright
-
 ROOT = Path(__file__).parent.parent.parent
-CHROMIUM = shutil.which("chromium")
-AGENT = (
-    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
-    "Chrome/140.0.0.0 Safari/537.36"
-)
-"""Headless names itself, and is taken for the robot that it is."""
-
-
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """A headless browser that talks to this machine only and calls itself an ordinary one."""
-    arguments = [
-        "--no-sandbox",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--no-first-run",
-        # Not Playwright's own setting: requests that outlive their page would lose it.
-        f"--user-agent={AGENT}",
-    ]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield browser
-        browser.close()
 
 
 @dataclass(frozen=True)

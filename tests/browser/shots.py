@@ -9,7 +9,8 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.driver import Demo, chromium, running_demo
+from tests.browser.driver import Demo, running_demo
+from tests.browser.played import chromium_itself
 from tests.until import until
 
 SCREENS: dict[str, dict[str, Any]] = {
@@ -117,7 +118,7 @@ def main(arguments: list[str]) -> int:
         return 2
     folder = Path(arguments[0])
     folder.mkdir(parents=True, exist_ok=True)
-    with chromium() as browser:
+    with chromium_itself() as browser:
         for screen in SCREENS:
             for scheme in SCHEMES:
                 with running_demo() as demo:
