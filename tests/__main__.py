@@ -4,10 +4,12 @@
 what is slow. With `CI` set, a part that is missing here is a failure instead of a skip.
 """
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +18,11 @@ ROOT = Path(__file__).parent.parent
 TAG = "tests/tag"
 CI = bool(os.environ.get("CI"))
 
-Step = tuple[str, list[str]]
+ASIDE = ("browser", "chaos", "nginx")
+"""The folders of tests that run beside all others."""
+
+Step = tuple[str, *tuple[list[str], ...]]
+"""A name and what it runs: one command, or several at the same time."""
 
 
 def module(name: str, *arguments: str) -> list[str]:
@@ -58,7 +64,11 @@ def python(*, quick: bool) -> Iterator[Step]:
         yield "pytest, quick", module("pytest", "-q", "-m", "not slow and not browser")
         return
     yield "coverage: clean", module("coverage", "erase")
-    yield "pytest", module("coverage", "run", "-m", "pytest")
+    # Both wait most of the time, for other processes, so they do it side by side.
+    aside = [f"tests/{name}" for name in ASIDE]
+    beside = module("coverage", "run", "-m", "pytest", *aside)
+    rest = module("coverage", "run", "-m", "pytest", *[f"--ignore={one}" for one in aside])
+    yield "pytest", rest, beside
     yield "coverage: join", module("coverage", "combine", "--quiet")
     yield "coverage", module("coverage", "report")
 
@@ -70,14 +80,29 @@ def missing(what: str, why: str) -> None:
         raise SystemExit(f"{what}: {why}; with CI set nothing may be skipped")
 
 
-def run(name: str, command: list[str]) -> bool:
-    """Run one step from the project's root and say how long it took."""
-    print(f"== {name}: {' '.join(command)}", flush=True)
+def run(name: str, *commands: list[str]) -> bool:
+    """Run one step from the project's root and say how long it took.
+
+    The first command speaks as it goes, what the others said is shown when it has ended.
+    """
+    for command in commands:
+        print(f"== {name}: {' '.join(command)}", flush=True)
     began = time.monotonic()
-    code = subprocess.run(command, cwd=ROOT, check=False).returncode
-    print(f"== {name}: {'ok' if code == 0 else f'FAILED ({code})'}, ", end="")
+    with contextlib.ExitStack() as stack:
+        beside = []
+        for command in commands[1:]:
+            said = stack.enter_context(tempfile.TemporaryFile())
+            child = subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=said)
+            beside.append((child, said))
+        codes = [subprocess.run(commands[0], cwd=ROOT, check=False).returncode]
+        for child, said in beside:
+            codes.append(child.wait())
+            said.seek(0)
+            print(said.read().decode(errors="replace"), flush=True)
+    good = not any(codes)
+    print(f"== {name}: {'ok' if good else f'FAILED {codes}'}, ", end="")
     print(f"{time.monotonic() - began:.1f} s", flush=True)
-    return code == 0
+    return good
 
 
 def main(arguments: list[str]) -> int:
@@ -93,8 +118,8 @@ def main(arguments: list[str]) -> int:
         lambda: python(quick=quick),
     ]
     for part in parts:
-        for name, command in part():
-            if not run(name, command):
+        for name, *commands in part():
+            if not run(name, *commands):
                 return 1
     print("== all checks passed")
     return 0

@@ -72,11 +72,14 @@ class Proxy:
         self.bytes_up = self.bytes_down = self.connections = 0
         self.target = host, port
         self._pipes: set[_Pipe] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = 0
         self._ended = asyncio.Event()
 
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator["Proxy"]:
         """Serve for the length of the block; then every connection is reset."""
+        self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.port = server.sockets[0].getsockname()[1]
         try:
@@ -89,7 +92,13 @@ class Proxy:
                 await self._ended.wait()
 
     def reset_all(self) -> None:
-        """Reset every connection that is open now."""
+        """Reset every connection that is open now; from another thread, as soon as can be."""
+        if threading.get_ident() == self._thread:
+            self._reset_all()
+        elif self._loop is not None:
+            self._loop.call_soon_threadsafe(self._reset_all)
+
+    def _reset_all(self) -> None:
         for pipe in list(self._pipes):
             pipe.reset()
 
@@ -143,7 +152,7 @@ class Proxy:
                     await asyncio.sleep(0.01)  # what was let through leaves before the reset
                     pipe.reset()
                     return
-            target.close()
+        target.close()  # also after a reset, or the other end would keep its locks for ever
 
     def _count(self, way: str, size_bytes: int) -> None:
         if way == "up":
