@@ -56,7 +56,7 @@ class PostgresStore:
         clock = Clock()
 
         def on_now(tx: Tx, tx_now_ms: int) -> None:
-            if clock.was_set_back(tx_now_ms, lambda: upkeep.newest_ms(tx)):
+            if clock.was_set_back(tx_now_ms):
                 upkeep.heal_clock(tx, tx_now_ms)
 
         self._on_now = on_now

@@ -42,18 +42,11 @@ class Clock:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._latest_ms: int | None = None
+        self._latest_ms = 0
 
-    def was_set_back(self, now_ms: int, newest_ms: Callable[[], int]) -> bool:
-        """Note a time; whether the clock was set back since the last one.
-
-        Args:
-            now_ms: The database's clock.
-            newest_ms: When its newest row was accepted; asked at the first time of a life.
-        """
+    def was_set_back(self, now_ms: int) -> bool:
+        """Note a time; whether the clock was set back since the last one."""
         with self._lock:
-            if self._latest_ms is None:
-                self._latest_ms = newest_ms()
             back = now_ms < self._latest_ms - _CLOCK_STEP_MS
             self._latest_ms = now_ms
             return back

@@ -30,7 +30,7 @@ WITH gone AS (
   ) RETURNING 1
 ) SELECT count(*) FROM gone
 """
-_DUE_NOW = "UPDATE outbox SET due = %(now)s WHERE due > %(now)s"
+_DUE_NOW = "UPDATE outbox SET due = %(now)s WHERE lease IS NULL AND due > %(now)s"
 _PROBE_SOONER = """
 UPDATE gate SET probe_at = least(probe_at, %s + trunc(backoff_s * 1000)::bigint)
 WHERE probe_at IS NOT NULL
@@ -74,12 +74,6 @@ def note(tx: Tx, name: str, value: str) -> str:
     insert = "INSERT INTO meta (name, value) VALUES (%s, %s) ON CONFLICT DO NOTHING"
     tx.execute(insert, (name, value))
     return str(tx.one("SELECT value FROM meta WHERE name = %s", (name,))[0])
-
-
-def newest_ms(tx: Tx) -> int:
-    """When the newest row was accepted; 0 without one."""
-    newest = "SELECT coalesce((SELECT created FROM outbox ORDER BY id DESC LIMIT 1), 0)"
-    return int(tx.one(newest)[0])
 
 
 def heal_clock(tx: Tx, now_ms: int) -> None:

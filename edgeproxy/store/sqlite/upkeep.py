@@ -124,18 +124,9 @@ def note(db: apsw.Connection, now_ms: int, name: str, value: str) -> str:
     return str(db.execute("SELECT value FROM meta WHERE name = ?", (name,)).get)
 
 
-def newest_ms(db: apsw.Connection) -> int:
-    """When the newest row was accepted; 0 without one."""
-    found: int | None = db.execute("SELECT created FROM outbox ORDER BY id DESC LIMIT 1").get
-    return found or 0
-
-
 def heal_clock(db: apsw.Connection, now_ms: int) -> None:
-    """After the clock was set back: nothing waits for a time that was meant to be now.
-
-    Leased rows too, because they come back as they are when their holder is gone.
-    """
-    db.execute("UPDATE outbox SET due = ?1 WHERE due > ?1", (now_ms,))
+    """After the clock was set back: nothing waits for a time that was meant to be now."""
+    db.execute("UPDATE outbox SET due = ?1 WHERE lease IS NULL AND due > ?1", (now_ms,))
     db.execute(_PROBE_SOONER, (now_ms,))
 
 

@@ -22,7 +22,7 @@ from edgeproxy.store.sqlite.damage import DAMAGED, close_untouched
 from edgeproxy.store.sqlite.queue import Queue, Ticket, Turn, Work
 from edgeproxy.store.sqlite.room import Room
 from edgeproxy.store.sqlite.transaction import savepoint, transaction
-from edgeproxy.store.sqlite.upkeep import checkpoint, heal_clock, newest_ms
+from edgeproxy.store.sqlite.upkeep import checkpoint, heal_clock
 
 _CLOCK_STEP_MS = 1000
 """A clock that goes back further was set, not just corrected."""
@@ -82,7 +82,7 @@ class Writer:
         self._loop = asyncio.get_running_loop()
         self._groups: SimpleQueue[list[Ticket] | None] = SimpleQueue()
         self._queue = Queue(self._loop, self._groups.put)
-        self._latest_ms: int | None = None  # of this life or, at its first write, of the last one
+        self._latest_ms = 0
         self._closing = False
         self._failure: BaseException | None = None
         self._finished: asyncio.Future[None] = self._loop.create_future()
@@ -198,8 +198,6 @@ class Writer:
                     ticket.error = error
 
     def _heal(self, now_ms: int) -> None:
-        if self._latest_ms is None:
-            self._latest_ms = newest_ms(self._db)
         if now_ms < self._latest_ms - _CLOCK_STEP_MS:
             heal_clock(self._db, now_ms)
 
