@@ -164,7 +164,9 @@ async def test_a_restart_of_the_server_is_refused_events_and_no_loss() -> None:
                 await asyncio.to_thread(server.start)
 
                 async def answers() -> bool:
+                    """On all connections: each comes back when it is next used, after a pause."""
                     with suppress(StoreBusy):
+                        await put(store, entry("a", expires_ms=FAR_MS))
                         await store.check()
                         return bool(await store.stats())
                     return False
