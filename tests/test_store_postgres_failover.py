@@ -168,6 +168,7 @@ async def test_a_restart_of_the_server_is_refused_events_and_no_loss() -> None:
                     with suppress(StoreBusy):
                         await put(store, entry("a", expires_ms=FAR_MS))
                         await store.check()
+                        await store.recover()
                         return bool(await store.stats())
                     return False
 
