@@ -232,6 +232,18 @@ class StartEdge:
                 life.kill()
 
 
+@contextmanager
+def serving(folder: Path, upstream: str, **environ: str) -> Iterator[Life]:
+    """One proxy for the length of the block; it has to end well, and is ended whatever happens."""
+    edge = StartEdge(folder, upstream, environ)
+    try:
+        life = edge.start()
+        yield life
+        assert life.stop() == 0
+    finally:
+        edge.stop_all()
+
+
 def environment(edge: StartEdge) -> dict[str, str]:
     """The environment of a command that uses the same settings."""
     return {**os.environ, **edge.settings(), **edge.environ}

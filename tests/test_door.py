@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests import canary
-from tests.edge import HOST, ORIGIN, Life, Snap, StartEdge, batch, now_ms, running_snap
+from tests.edge import HOST, ORIGIN, Life, Snap, StartEdge, batch, now_ms, running_snap, serving
 from tests.until import until
 
 LARGE_BYTES = 10 * 1024 * 1024
@@ -24,13 +24,9 @@ EVENT = json.dumps(batch({"name": "page"})).encode()
 @pytest.fixture(scope="module")
 def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
     """One proxy for all: no caller may change how the next one is served."""
-    folder: Path = tmp_path_factory.mktemp("door")
-    with running_snap() as snap:
-        start = StartEdge(folder, snap.url)
-        try:
-            yield start.start()
-        finally:
-            start.stop_all()
+    folder = tmp_path_factory.mktemp("door")
+    with running_snap() as snap, serving(folder, snap.url) as life:
+        yield life
 
 
 @contextlib.contextmanager

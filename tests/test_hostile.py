@@ -2,24 +2,19 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests import canary
-from tests.edge import HOST, ORIGIN, Answer, Life, StartEdge, batch, running_snap
+from tests.edge import HOST, ORIGIN, Answer, Life, batch, running_snap, serving
 
 
 @pytest.fixture(scope="module")
 def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
     """One proxy for the whole table: no input may change how the next one is answered."""
-    folder: Path = tmp_path_factory.mktemp("hostile")
-    with running_snap() as snap:
-        start = StartEdge(folder, snap.url)
-        try:
-            yield start.start()
-        finally:
-            start.stop_all()
+    folder = tmp_path_factory.mktemp("hostile")
+    with running_snap() as snap, serving(folder, snap.url) as life:
+        yield life
 
 
 def is_problem(answer: Answer) -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 from edgeproxy.public.image import GIF
 from tests import canary
-from tests.edge import HOST, ORIGIN, Answer, Life, Snap, StartEdge, batch, running_snap
+from tests.edge import HOST, ORIGIN, Answer, Life, Snap, StartEdge, batch, running_snap, serving
 from tests.until import until
 
 LANDING = f"{ORIGIN}/landing?ScCid=Click-42&email={canary.EMAIL}"
@@ -23,22 +23,16 @@ def far_snap() -> Iterator[Snap]:
 
 @pytest.fixture(scope="module")
 def required(tmp_path_factory: pytest.TempPathFactory, far_snap: Snap) -> Iterator[Life]:
-    yield from serving(tmp_path_factory, far_snap, EDGEPROXY_CONSENT="required")
+    folder = tmp_path_factory.mktemp("edge")
+    with serving(folder, far_snap.url, EDGEPROXY_CONSENT="required") as life:
+        yield life
 
 
 @pytest.fixture(scope="module")
 def implied(tmp_path_factory: pytest.TempPathFactory, far_snap: Snap) -> Iterator[Life]:
-    yield from serving(tmp_path_factory, far_snap, EDGEPROXY_CONSENT="implied")
-
-
-def serving(places: pytest.TempPathFactory, snap: Snap, **environ: str) -> Iterator[Life]:
-    edge = StartEdge(places.mktemp("edge"), snap.url, environ)
-    try:
-        life = edge.start()
+    folder = tmp_path_factory.mktemp("edge")
+    with serving(folder, far_snap.url, EDGEPROXY_CONSENT="implied") as life:
         yield life
-        assert life.stop() == 0
-    finally:
-        edge.stop_all()
 
 
 def new_id() -> str:

@@ -8,7 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.edge import ORIGIN, PIXEL, Life, Snap, StartEdge, batch, now_ms, purchase, running_snap
+from tests.edge import (
+    ORIGIN,
+    PIXEL,
+    Life,
+    Snap,
+    StartEdge,
+    batch,
+    now_ms,
+    purchase,
+    running_snap,
+    serving,
+)
 
 ROOT = Path(__file__).parent.parent
 SECRET = re.compile(r"(^|_)(token|secret|signature|password|write_key|api_key)$")
@@ -17,13 +28,9 @@ SECRET = re.compile(r"(^|_)(token|secret|signature|password|write_key|api_key)$"
 @pytest.fixture(scope="module")
 def open_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
     """One proxy for all paths."""
-    folder: Path = tmp_path_factory.mktemp("security")
-    with running_snap() as snap:
-        start = StartEdge(folder, snap.url)
-        try:
-            yield start.start()
-        finally:
-            start.stop_all()
+    folder = tmp_path_factory.mktemp("security")
+    with running_snap() as snap, serving(folder, snap.url) as life:
+        yield life
 
 
 def test_no_secret_is_compared_byte_by_byte() -> None:

@@ -67,14 +67,7 @@ def _post_e(title: str, *, deliver: bool) -> None:
         upstream = stack.enter_context(server.sandbox(folder, other)) if deliver else NOWHERE
         bare_port = stack.enter_context(server.bare(folder / "bare.log", mine))
         port, _ = stack.enter_context(server.edge(folder, mine, upstream=upstream))
-        script = load.post_script(
-            folder,
-            bodies=traffic.BODIES,
-            cookies=traffic.returning_visitors(port),
-            agents=traffic.AGENTS,
-            origin=server.ORIGIN,
-            host=server.HOST,
-        )
+        script = traffic.crowd(folder, port)
         url, bare_url = f"http://127.0.0.1:{port}/e", f"http://127.0.0.1:{bare_port}/e"
         load.run(url, script, seconds=2, core=other)
         runs = interleaved(

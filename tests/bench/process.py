@@ -49,14 +49,7 @@ def memory() -> None:
         folder = Path(name)
         with server.edge(folder, None, upstream=NOWHERE) as (port, pid):
             before = server.memory_mb(pid)
-            script = load.post_script(
-                folder,
-                bodies=traffic.BODIES,
-                cookies=traffic.returning_visitors(port),
-                agents=traffic.AGENTS,
-                origin=server.ORIGIN,
-                host=server.HOST,
-            )
+            script = traffic.crowd(folder, port)
             sent = 0.0
             while sent < 100_000:
                 result = load.run(f"http://127.0.0.1:{port}/e", script, seconds=5, core=None)

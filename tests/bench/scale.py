@@ -39,19 +39,20 @@ async def _backlog(folder: Path) -> None:
             while waiting < target:
                 await store.append([Item((_entry(),)) for _ in range(5_000)])
                 waiting += 5_000
-            append = await _cpu_us(lambda: _append(store, GROUP), times=150, share=GROUP)
+            stored = await _cpu_us(lambda: append(store, GROUP), times=150, share=GROUP)
             claim = await _cpu_us(lambda: _claim(store, leases), times=20, share=BATCH)
             settle = await _cpu_us(lambda: _settle(store, leases), times=20, share=BATCH)
             waiting += 150 * GROUP - 20 * BATCH
             print(
-                f"  {target:>9,}: store {append:5.1f} (groups of {GROUP}), claim {claim:5.1f}, "
+                f"  {target:>9,}: store {stored:5.1f} (groups of {GROUP}), claim {claim:5.1f}, "
                 f"settle {settle:5.1f}; {server.memory_mb(os.getpid()):.0f} MB"
             )
     finally:
         await store.close()
 
 
-async def _append(store: Store, count: int) -> None:
+async def append(store: Store, count: int) -> None:
+    """Store so many events at the same time, each in a call of its own."""
     await asyncio.gather(*(store.append([Item((_entry(),))]) for _ in range(count)))
 
 
@@ -119,14 +120,7 @@ def _fill(folder: Path, mine: int | None, other: int | None) -> None:
         port,
         _,
     ):
-        script = load.post_script(
-            folder,
-            bodies=traffic.BODIES,
-            cookies=traffic.returning_visitors(port),
-            agents=traffic.AGENTS,
-            origin=server.ORIGIN,
-            host=server.HOST,
-        )
+        script = traffic.crowd(folder, port)
         load.run(f"http://127.0.0.1:{port}/e", script, seconds=25, core=other)
 
 

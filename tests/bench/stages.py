@@ -4,7 +4,6 @@ CPU microseconds of this process: what else runs on the machine disturbs them le
 """
 
 import asyncio
-import os
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -27,8 +26,9 @@ from edgeproxy.seal import Sealer
 from edgeproxy.sites import Integration, Secret, Source
 from edgeproxy.snap import DIALECTS
 from edgeproxy.store import open_store
-from edgeproxy.store.base import Entry, Item, Store
+from edgeproxy.store.base import Store
 from tests.bench import server, traffic
+from tests.bench.scale import append
 
 GROUP = 256
 
@@ -131,7 +131,9 @@ def _wire(state: State) -> None:
 
 
 async def _store(store: Store) -> None:
-    await _time_async(f"append, groups of {GROUP}, each event", lambda: _append(store), 40, GROUP)
+    await _time_async(
+        f"append, groups of {GROUP}, each event", lambda: append(store, GROUP), 40, GROUP
+    )
     leases = []
 
     async def claim() -> None:
@@ -143,23 +145,6 @@ async def _store(store: Store) -> None:
 
     await _time_async(f"claim {GROUP}, each event", claim, 30, GROUP)
     await _time_async(f"settle {GROUP}, each event", settle, 30, GROUP)
-
-
-async def _append(store: Store) -> None:
-    entries = [
-        Entry(
-            integration="bench",
-            key=os.urandom(16),
-            visitor=os.urandom(16),
-            name="PAGE_VIEW",
-            body=b"x" * 600,
-            sealed=b"y" * 330,
-            event_time_ms=1,
-            expires_ms=1 << 50,
-        )
-        for _ in range(GROUP)
-    ]
-    await asyncio.gather(*(store.append([Item((entry,))]) for entry in entries))
 
 
 def _time(name: str, call: Callable[[], object], *, times: int = 5_000, share: int = 1) -> None:

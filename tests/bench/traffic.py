@@ -2,7 +2,9 @@
 
 import http.client
 import json
+from pathlib import Path
 
+from tests.bench import load
 from tests.bench.server import HOST, ORIGIN
 
 PAGE = {"url": f"{ORIGIN}/shoes/red?ScCid=7b3a7917-a82a-47e8-9728-e1b3b045abb2", "referrer": ""}
@@ -78,3 +80,15 @@ def returning_visitors(port: int, count: int = 200) -> list[str]:
         others = ["_ga=GA1.1.1234567890.1706540000", "cart=af31c2", "session=b0c1d2e3f4", "lang=en"]
         cookies.append("; ".join([*others[:2], *ours, *others[2:]]))
     return cookies
+
+
+def crowd(folder: Path, port: int) -> Path:
+    """A wrk script that posts this traffic to the proxy on a port."""
+    return load.post_script(
+        folder,
+        bodies=BODIES,
+        cookies=returning_visitors(port),
+        agents=AGENTS,
+        origin=ORIGIN,
+        host=HOST,
+    )
