@@ -34,7 +34,7 @@ from edgeproxy.snap.transport import SnapTransport
 from edgeproxy.store import open_store
 from edgeproxy.store.base import Store
 from edgeproxy.store.space import Wishes
-from edgeproxy.trace import Watch
+from edgeproxy.trace import Watch, Watching
 from edgeproxy.web.asgi import App
 from edgeproxy.web.assets import load
 from edgeproxy.web.door import Door
@@ -101,7 +101,8 @@ async def running(
             if shared:
                 await _same_keys_on_all_nodes(store, keys)
             stopping, wake = asyncio.Event(), Wake()
-            state = _state(settings, store, keys, wake, stopping, watch, log)
+            watching = None if watch is None else lambda _: watch
+            state = _state(settings, store, keys, wake, stopping, watching, log)
             door = Door(state.proxies.trusts, most=connections_max())
             async with asyncio.TaskGroup() as tasks:
                 if settings.role != "ingest":
@@ -161,7 +162,7 @@ async def _deliver(
             stopping=stopping,
             fingerprint=lambda one: _fingerprint(one, keys),
             log=state.log,
-            watch=state.watch,
+            watching=state.watching,
             alone=lock is not None,
             poll_s=SHARED_POLL_S if shared else POLL_S,
         )
@@ -276,7 +277,7 @@ def _state(
     keys: Keys,
     wake: Wake,
     stopping: asyncio.Event,
-    watch: Watch | None,
+    watching: Watching | None,
     log: Callable[..., None],
 ) -> State:
     return State(
@@ -292,7 +293,7 @@ def _state(
         wake=wake.tell,
         log=log,
         stopping=stopping.is_set,
-        watch=watch,
+        watching=watching,
         flood=_flood(settings),
     )
 
@@ -319,5 +320,5 @@ async def _tell_tally(state: State) -> None:
     told: dict[str, int] = {}
     while True:
         await asyncio.sleep(TALLY_S)
-        if told != (told := dict(state.tally)):
+        if told != (told := state.meter.intake()):
             state.log("info", "intake", **told)

@@ -111,7 +111,7 @@ async def _serve(settings: Settings, bound: socket.socket, worker: Worker | None
                 beating.cancel()
             log_line("info", "stopping")
             notify("STOPPING=1", manager)
-    log_line("info", "stopped", **dict(edge.state.tally))
+    log_line("info", "stopped", **edge.state.meter.intake())
     return status
 
 

@@ -1,4 +1,4 @@
-"""One step of an event's way, told to whoever watches (the demo's live page, later the debugger).
+"""One step of an event's way, told to whoever watches (the debugger, the demo's live page).
 
 Steps carry digests and family names only. Nobody watching costs nothing: callers ask first.
 """
@@ -15,7 +15,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What happened to one event at one moment.
 
     `event_id` is the caller's id at the door and the dedup id on the wire (the same but for
-    one-to-many mappings). `data` is JSON-ready and redacted.
+    one-to-many mappings). `visitor` names the visitor as the store does, in hex. `data` is
+    JSON-ready and redacted.
     """
 
     at_ms: int
@@ -24,7 +25,11 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     name: str
     source: str = ""
     integration: str = ""
+    visitor: str = ""
     data: dict[str, object] = {}
 
 
 Watch = Callable[[Step], None]
+
+Watching = Callable[[int], Watch | None]
+"""Asked once before the steps of so many events are made: who wants them now; None for nobody."""

@@ -44,7 +44,7 @@ class Desk:
             fingerprint=lambda one: f"fp {one.access_token.reveal()}",
             stopping=self.stopping,
             log=self.log,
-            watch=self.steps.append if self.watched else None,
+            watching=(lambda _: self.steps.append) if self.watched else None,
             schedule=self.schedule,
         )
         return Courier(replace(parts, **changes))

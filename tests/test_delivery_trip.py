@@ -603,7 +603,7 @@ async def test_a_log_or_a_watcher_that_fails_changes_nothing(desk: Desk) -> None
         raise OSError("disk full")
 
     await put(desk.store, item(event(1)))
-    await desk.deliver(log=fails, watch=fails)
+    await desk.deliver(log=fails, watching=fails)
     assert await desk.ledger() == {"accepted": 1, "delivered": 1}
 
 

@@ -13,7 +13,7 @@ from edgeproxy.seal import Sealer
 from edgeproxy.sites import Integration
 from edgeproxy.snap.transport import Transport
 from edgeproxy.store.base import Gate, Store
-from edgeproxy.trace import Watch
+from edgeproxy.trace import Watching
 
 
 class Log(Protocol):
@@ -36,7 +36,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
         fingerprint: Of what Snap judges in an integration (token, pixel); not reversible.
         stopping: Set when no new work may begin.
         log: Writes a line.
-        watch: Is told each step, when somebody watches.
+        watching: Who is told the steps, when somebody watches.
         schedule: The waits.
     """
 
@@ -48,7 +48,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: Callable[[Integration], str]
     stopping: asyncio.Event
     log: Log
-    watch: Watch | None = None
+    watching: Watching | None = None
     schedule: Schedule = Schedule()
 
     def say(self, level: str, event: str, **fields: object) -> None:

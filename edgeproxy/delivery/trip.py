@@ -153,7 +153,10 @@ class Trip:
     async def _send(self, batch: Batch, request: WireRequest) -> Verdict | None:
         """One request and its verdict; None when it was given up because we stop."""
         self._asked = True
-        self._tell(lambda id_, at_ms: steps.sent(batch, request, integration=id_, at_ms=at_ms))
+        self._tell(
+            len(batch),
+            lambda id_, at_ms: steps.sent(batch, request, integration=id_, at_ms=at_ms),
+        )
         scope = asyncio.timeout(None)
         try:
             async with scope:
@@ -169,9 +172,10 @@ class Trip:
         read = answers.read(response, sent=len(batch), now_ms=self._parts.now_ms())
         verdict = scrubbed(read, batch)
         self._tell(
+            len(batch),
             lambda id_, at_ms: steps.answered(
                 batch, verdict, response.latency_ms, integration=id_, at_ms=at_ms
-            )
+            ),
         )
         telling.answered(
             self._parts,
@@ -265,14 +269,17 @@ class Trip:
             await self._parts.store.set_gate(replace(now, probe_in_s=0.0))
 
     def _tell_unsent(self, row: Row, dead: Dead) -> None:
-        self._tell(lambda id_, at_ms: [steps.unsent(row, dead, integration=id_, at_ms=at_ms)])
+        self._tell(1, lambda id_, at_ms: [steps.unsent(row, dead, integration=id_, at_ms=at_ms)])
 
-    def _tell(self, told: Callable[[str, int], Iterable[Step]]) -> None:
+    def _tell(self, events: int, told: Callable[[str, int], Iterable[Step]]) -> None:
         """Hand the steps to whoever watches; with nobody watching, none are made."""
-        watch = self._parts.watch
-        if watch is None:
+        watching = self._parts.watching
+        if watching is None:
             return
         with suppress(Exception):
+            watch = watching(events)
+            if watch is None:
+                return
             for step in told(self._integration.id, self._parts.now_ms()):
                 watch(step)
 

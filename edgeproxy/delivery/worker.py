@@ -19,7 +19,7 @@ from edgeproxy.seal import Sealer
 from edgeproxy.sites import Integration
 from edgeproxy.snap.transport import Transport
 from edgeproxy.store.base import Lease, Store
-from edgeproxy.trace import Watch
+from edgeproxy.trace import Watching
 
 POLL_S = 5.0
 """How long a loop sleeps at most; another process may have appended."""
@@ -67,7 +67,7 @@ async def deliver(
     stopping: asyncio.Event,
     fingerprint: Callable[[Integration], str],
     log: Log,
-    watch: Watch | None = None,
+    watching: Watching | None = None,
     alone: bool = True,
     schedule: Schedule = Schedule(),  # noqa: B008 - frozen
     poll_s: float = POLL_S,
@@ -88,7 +88,7 @@ async def deliver(
         fingerprint: Of what Snap judges in an integration (token, pixel, wire version), not
             reversible; a paused integration is probed at once when it changes.
         log: Writes a line: level, event, fields.
-        watch: Is told each step of each event; None costs nothing.
+        watching: Who is told each step of each event; None costs nothing.
         alone: Whether no other process delivers from this store: then all leases are left over
             from an earlier life, and are taken back at the start.
         schedule: The waits.
@@ -104,7 +104,7 @@ async def deliver(
         fingerprint=fingerprint,
         stopping=stopping,
         log=log,
-        watch=watch,
+        watching=watching,
         schedule=schedule,
     )
     worker = _Worker(parts, integrations, wake, alone=alone, poll_s=poll_s, dead_max=dead_max)

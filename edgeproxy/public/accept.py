@@ -132,6 +132,7 @@ class _Intake:
         "_taken",
         "_told",
         "_visitor",
+        "_watch",
     )
 
     def __init__(
@@ -141,6 +142,9 @@ class _Intake:
         self._contact = contact
         self._told = told
         self._now_ms = state.now_ms()
+        watching = state.watching
+        self._watch = None if watching is None else watching(len(batch.events))
+        self._visitor = b""
         self._rejected: list[Rejected] = list(batch.rejected)
         self._dropped: dict[str, int] = {}
         self._taken: list[tuple[RawEvent, Event, tuple[Choice, ...]]] = []
@@ -274,7 +278,7 @@ class _Intake:
         wake = self._state.wake
         for integration in self._boxes:
             wake(integration)
-        if self._state.watch is not None:
+        if self._watch is not None:
             self._tell_taken(of_events)
         cookies = cookies_of(self._contact, self._site, self._state)
         return self._count(cookies, accepted=accepted, duplicates=len(of_events) - accepted)
@@ -282,14 +286,14 @@ class _Intake:
     def _count(
         self, cookies: Sequence[bytes], *, accepted: int = 0, duplicates: int = 0
     ) -> Accepted:
-        tally, rejected = self._state.tally, self._rejected
-        tally["accepted"] += accepted
+        counts, rejected, source = self._state.meter.counts, self._rejected, self._site.source.id
+        counts["in", source, "accepted", ""] += accepted
         if duplicates:
-            tally["duplicates"] += duplicates
+            counts["in", source, "duplicates", ""] += duplicates
         if rejected:
-            tally["rejected"] += len(rejected)
+            counts["in", source, "rejected", ""] += len(rejected)
         for reason, count in self._dropped.items():
-            tally[f"dropped.{reason}"] += count
+            counts["in", source, f"dropped.{reason}", ""] += count
         answer = Answer(
             accepted=accepted,
             duplicates=duplicates,
@@ -299,14 +303,15 @@ class _Intake:
         return Accepted(answer=answer, cookies=cookies)
 
     def _tell(self, stage: Stage, event_id: str, name: str, **data: object) -> None:
-        if self._state.watch is not None:
-            self._state.watch(
+        if self._watch is not None:
+            self._watch(
                 Step(
                     at_ms=self._now_ms,
                     stage=stage,
                     event_id=event_id,
                     name=name,
                     source=self._site.source.id,
+                    visitor=self._visitor.hex(),
                     data=data,
                 )
             )

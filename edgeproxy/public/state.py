@@ -1,15 +1,15 @@
 """What the public listener works with, put together once by the runtime."""
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from edgeproxy.addresses import TrustedProxies
 from edgeproxy.master import MasterSigner
+from edgeproxy.meter import Meter
 from edgeproxy.public.flood import Flood
 from edgeproxy.registry import Registry
 from edgeproxy.store.base import Store
-from edgeproxy.trace import Watch
+from edgeproxy.trace import Watching
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,9 +28,10 @@ class State:
         new_id: Mints event ids and `_scid` values, UUID version 4.
         wake: Tells delivery that an integration has new rows.
         log: Writes one structured line: an event name and fields.
-        watch: Told of every step, or None.
+        watching: Who is told the steps of events, or None.
         flood: Limits the requests of one caller, or None.
-        tally: What became of events, by "accepted", "duplicates", "rejected", "dropped.<reason>".
+        meter: Counts "in" by source and outcome: "accepted", "duplicates", "rejected",
+            "dropped.<reason>".
         stopping: Whether the process is about to end; then it is not ready.
     """
 
@@ -46,6 +47,6 @@ class State:
     wake: Callable[[str], None]
     log: Callable[..., None]
     stopping: Callable[[], bool]
-    watch: Watch | None = None
+    watching: Watching | None = None
     flood: Flood | None = None
-    tally: Counter[str] = field(default_factory=Counter)
+    meter: Meter = field(default_factory=Meter)
