@@ -89,10 +89,11 @@ class TrustedProxies:
         self._networks = tuple(_network(cidr) for cidr in cidrs)
         self._cached_client = lru_cache(maxsize=4096)(self._client)
         self._cached_trust = lru_cache(maxsize=4096)(self._is_trusted)
+        self._cached_peer = lru_cache(maxsize=4096)(self._is_trusted_peer)
 
     def trusts(self, peer: str | None) -> bool:
         """Whether the peer is one of the proxies; a peer without an address is not."""
-        return self._cached_trust(canonical(peer)) if peer else False
+        return self._cached_peer(peer) if peer else False
 
     def client(self, peer: str | None, forwarded: str) -> str:
         """The client's address in canonical text, or "" when there is none.
@@ -125,6 +126,9 @@ class TrustedProxies:
             if not self._cached_trust(address):
                 return address
         return nearest
+
+    def _is_trusted_peer(self, peer: str) -> bool:
+        return self._is_trusted(canonical(peer))
 
     def _is_trusted(self, address: str) -> bool:
         parsed = _parse(address)

@@ -56,6 +56,11 @@ _of_url_cached = lru_cache(maxsize=2048)(
 )  # the pages of a visit have their address in common
 
 
+def may_hold(name: str) -> bool:
+    """Whether `from_properties` looks at a property of this name."""
+    return name.lower() in _MATTERS
+
+
 def from_properties(properties: Mapping[str, object]) -> str:
     """The click id of an event's properties, or "".
 

@@ -22,7 +22,7 @@ from edgeproxy.errors import ConfigError, Failed
 from edgeproxy.keys import Keys, fingerprint, load_keys, marks, new_id
 from edgeproxy.master import MasterSigner
 from edgeproxy.outbound import Outbound
-from edgeproxy.public.app import health_app, public_app
+from edgeproxy.public.app import direct_handlers, health_app, public_app
 from edgeproxy.public.flood import Flood
 from edgeproxy.public.state import State
 from edgeproxy.public.tag import TagFiles
@@ -38,6 +38,7 @@ from edgeproxy.trace import Watch, Watching
 from edgeproxy.web.asgi import App
 from edgeproxy.web.assets import load
 from edgeproxy.web.door import Door
+from edgeproxy.web.exchange import Direct
 from edgeproxy.web.guard import guarded
 from edgeproxy.web.listener import Listener, bind, connections_max, listening
 
@@ -110,7 +111,8 @@ async def running(
                     tasks.create_task(_deliver(settings, state, keys, wake, stopping, transport))
                 tally = tasks.create_task(_tell_tally(state))
                 app = _app(settings, state)
-                async with listening(app, sock, protocol=guarded(door)) as listener:
+                direct = _direct(settings, state)
+                async with listening(app, sock, protocol=guarded(door, direct)) as listener:
                     try:
                         yield Edge(listener=listener, store=store, state=state)
                     finally:
@@ -136,6 +138,12 @@ def _app(settings: Settings, state: State) -> App:
     if settings.role == "deliver":
         return health_app(state, prefix=settings.prefix)
     return public_app(state, TagFiles(load), prefix=settings.prefix)
+
+
+def _direct(settings: Settings, state: State) -> dict[bytes, Direct]:
+    if settings.role == "deliver":
+        return {}
+    return direct_handlers(state, prefix=settings.prefix)
 
 
 async def _deliver(

@@ -10,6 +10,7 @@ import os
 from collections.abc import Sequence
 
 _NONCE_BYTES = 12
+_NONCES = 128
 _KEY_BYTES = 32
 _LABEL = b"edgeproxy box 1"
 """Authenticated with every box; another layout would get another label."""
@@ -39,11 +40,25 @@ class Sealer:
         self._newest_first = [AESGCMSIV(_decoded(key)) for key in reversed(keys)]
         if not self._newest_first:
             raise ValueError("there is no sealing key")
+        self._nonces: list[bytes] = []
 
     def seal(self, plain: bytes) -> bytes:
         """The box, 28 bytes longer; another one at each call, even for the same bytes."""
-        nonce = os.urandom(_NONCE_BYTES)
+        nonce = self._nonce()
         return nonce + self._newest_first[0].encrypt(nonce, plain, _LABEL)
+
+    def _nonce(self) -> bytes:
+        """Random bytes, drawn for many boxes at once, since a call into the system is dear.
+
+        Two processes that were forked from one that had sealed would draw the same, which only
+        tells who has the database that two equal texts are equal.
+        """
+        if not self._nonces:
+            drawn = os.urandom(_NONCE_BYTES * _NONCES)
+            self._nonces = [
+                drawn[at : at + _NONCE_BYTES] for at in range(0, len(drawn), _NONCE_BYTES)
+            ]
+        return self._nonces.pop()
 
     def open(self, box: bytes) -> bytes | None:
         """What was sealed, or None when the box is spoilt, foreign or of a key that is gone."""

@@ -129,7 +129,7 @@ class TestTurns:
         groups: list[list[Ticket]] = []
         queue = Queue(loop, groups.append)
         for _ in range(GATHER_ROUNDS + 2):
-            assert queue.put(Ticket(loop.create_future(), None, items=item()))
+            assert queue.put(Ticket(lambda *_: None, None, items=item()))
             await asyncio.sleep(0)
         assert [len(group) for group in groups] == [GATHER_ROUNDS + 1]
 

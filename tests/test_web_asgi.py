@@ -138,7 +138,7 @@ async def test_a_reply_is_written_at_once_where_the_server_can(*, can: bool) -> 
 
     fixed = Fixed([(b"x", b"1"), (b"y", b"2")])
     await reply({AT_ONCE: at_once}, send, 200, [(b"a", b"b")], b"abc", fixed=fixed)
-    assert written == [(200, [(b"a", b"b")], b"abc", b"\r\nx: 1\r\ny: 2")]
+    assert written == [(200, [(b"a", b"b")], b"abc", b"x: 1\r\ny: 2\r\n")]
     headers = [(b"x", b"1"), (b"y", b"2"), (b"a", b"b")]
     assert messages == ([] if can else await sent(200, headers, b"abc"))
 

@@ -4,13 +4,14 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
 
 from edgeproxy.web.asgi import Gone, Header, Receive, Scope, Send, answer, read_body, reply
 from edgeproxy.web.door import IDLE_DIRECT_S, IDLE_S, Door
+from edgeproxy.web.exchange import Exchange
 from edgeproxy.web.guard import (
     BODY_S,
     HEAD_BYTES,
@@ -55,8 +56,9 @@ class Desk:
         self.paths: list[str] = []
         self.answered = 0
         self.received = 0
+        self.short = 0
 
-    def protocol(self) -> type[GuardedProtocol]:
+    def protocol(self, *, direct: bool = False) -> type[GuardedProtocol]:
         desk = self
 
         class Known(GuardedProtocol):
@@ -68,7 +70,31 @@ class Desk:
                 super().data_received(data)
                 desk.received += len(data)
 
+        if direct:
+            Known.direct = {b"/e": self.at_once, b"/slow": self.in_time}
         return Known
+
+    def at_once(self, exchange: Exchange) -> None:
+        """`/e` as `app` answers it, for requests that take the short way."""
+        self.paths.append("/e")
+        self._say(exchange, "/e")
+
+    def in_time(self, exchange: Exchange) -> None:
+        """`/slow`, the same."""
+        self.paths.append("/slow")
+
+        async def wait() -> None:
+            await self.slow.wait()
+            self._say(exchange, "/slow")
+
+        exchange.later(wait())
+
+    def _say(self, exchange: Exchange, path: str) -> None:
+        self.short += 1
+        names = [name.decode("latin-1") for name in exchange.fields]
+        said = json.dumps(["POST", path, len(exchange.body), names]).encode()
+        exchange.answer(200, b"content-type: application/json\r\n", said)
+        self.answered += 1
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
@@ -102,10 +128,11 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]
     return "asyncio", {"use_uvloop": request.param}
 
 
-@pytest.fixture(scope="module")
-async def server() -> AsyncIterator[Desk]:
+@pytest.fixture(scope="module", params=[False, True], ids=["asgi", "direct"])
+async def server(request: pytest.FixtureRequest) -> AsyncIterator[Desk]:
     made = Desk()
-    async with listening(made.app, bind("127.0.0.1", 0), protocol=made.protocol()) as listener:
+    protocol = made.protocol(direct=request.param)
+    async with listening(made.app, bind("127.0.0.1", 0), protocol=protocol) as listener:
         made.port = listener.port
         yield made
 
@@ -482,8 +509,8 @@ async def test_who_takes_too_long_is_hung_up_on(
     desk: Desk, chunks: list[bytes], limit_s: float
 ) -> None:
     async with waiting(desk, *chunks) as client:
-        if limit_s == BODY_S:
-            await seen(lambda: desk.paths, "the application waits for the body")
+        size = sum(map(len, chunks))
+        await seen(lambda: desk.received == size, "all of it has arrived")
         assert desk.overdue(limit_s - 1) == 0
         assert desk.overdue(limit_s + 1) == 1
         assert await client.rest() == b""
@@ -711,3 +738,112 @@ async def test_a_stranger_may_be_idle_for_less_long_than_a_proxy(desk: Desk) -> 
                 assert desk.overdue(limit_s - 1) == 0
             assert desk.overdue(limit_s + 1) == 1
             assert await client.rest() == b""
+
+
+# The short way, beside what all of the above says of both ways.
+
+
+@pytest.fixture(scope="module")
+async def short_server() -> AsyncIterator[Desk]:
+    made = Desk()
+    protocol = made.protocol(direct=True)
+    async with listening(made.app, bind("127.0.0.1", 0), protocol=protocol) as listener:
+        made.port = listener.port
+        yield made
+
+
+@pytest.fixture
+async def short(short_server: Desk) -> AsyncIterator[Desk]:
+    short_server.clear()
+    yield short_server
+    short_server.slow.set()
+
+
+ODD_POSTS = {
+    "a query": post(b"ab", b"/e?a=b"),
+    "another method": post(b"ab").replace(b"POST", b"PUT"),
+    "chunked": CHUNKED + b"2\r\nab\r\n0\r\n\r\n",
+    "a field twice": post(b"ab").replace(HOST, HOST + b"X: a\r\nX: b\r\n"),
+    "a long body": post(b"a" * 65_537),
+    "no length": b"POST /e HTTP/1.1\r\n" + HOST + END,
+    "a last request": post(b"ab").replace(HOST, HOST + b"Connection: close\r\n"),
+    "HTTP/1.0": post(b"ab").replace(b"1.1", b"1.0"),
+    "HTTP/1.0 that stays": post(b"ab")
+    .replace(b"1.1", b"1.0")
+    .replace(HOST, HOST + b"Connection: keep-alive\r\n"),
+    "an upgrade": b"POST /e HTTP/1.1\r\n" + HOST + b"Upgrade: h2c\r\nConnection: upgrade\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("raw", ODD_POSTS.values(), ids=ODD_POSTS.keys())
+async def test_what_is_odd_takes_the_long_way(short: Desk, raw: bytes) -> None:
+    async with connected(short.port) as client:
+        await client.write(raw)
+        assert said(await client.reply())[1] == "/e"
+    assert short.short == 0
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [post(b"abc")],
+        [post(b"abc")[:10], post(b"abc")[10:]],
+        [post(b"abc")[:-3], b"a", b"b", b"c"],
+        [post(b"a" * 16_000)],
+        [post(b"")],
+        [post(b"abc").replace(HOST, HOST + b"Connection: keep-alive\r\n")],
+    ],
+    ids=["whole", "cut in the header", "cut in the body", "long", "empty", "keep-alive"],
+)
+async def test_what_is_not_odd_takes_the_short_way(short: Desk, pieces: list[bytes]) -> None:
+    async with connected(short.port) as client:
+        for turn in range(1, 3):
+            await client.write(*pieces)
+            assert said(await client.reply())[1] == "/e"
+            assert short.short == turn
+
+
+async def test_the_answers_of_both_ways_are_alike(short: Desk) -> None:
+    async with connected(short.port) as client:
+        await client.write(post(b"abc"), post(b"abc", b"/e?long"))
+        one, other = await client.reply(), await client.reply()
+    assert short.short == 1
+    assert one.headers.keys() == other.headers.keys() == {"date", "content-type", "content-length"}
+    assert one.body == other.body
+
+
+async def test_a_request_behind_one_in_work_waits_for_it(short: Desk) -> None:
+    async with connected(short.port) as client:
+        await client.write(post(b"abc", b"/slow") + post(b"abcd") + post(b"abcde"))
+        await seen(lambda: short.connections and short.connections[-1].pipeline, "a request waits")
+        short.slow.set()
+        replies = [said(await client.reply())[1:3] for _ in range(3)]
+    assert replies == [["/slow", 3], ["/e", 4], ["/e", 5]]
+
+
+async def test_a_caller_who_leaves_meanwhile_is_not_written_to(short: Desk) -> None:
+    async with connected(short.port) as client:
+        await client.write(post(b"abc", b"/slow"))
+        await seen(lambda: short.connections, "the server has the connection")
+    await seen(lambda: short.connections[-1].transport.is_closing(), "it has ended")
+    short.slow.set()
+    await seen(lambda: short.answered == 1, "the handler has answered")
+
+
+async def test_a_server_that_stops_answers_what_is_in_work_and_says_that_it_was_the_last() -> None:
+    desk = Desk()
+    protocol = desk.protocol(direct=True)
+    async with AsyncExitStack() as stack:
+        served = await stack.enter_async_context(
+            listening(desk.app, bind("127.0.0.1", 0), protocol=protocol)
+        )
+        client = await stack.enter_async_context(connected(served.port))
+        await client.write(post(b"abc", b"/slow"))
+        await seen(lambda: desk.connections, "the server has the connection")
+        await seen(lambda: desk.paths, "it is in work")
+        served.stop()
+        await seen(lambda: not desk.connections[0].cycle.keep_alive, "it is the last")
+        desk.slow.set()
+        reply = await client.reply()
+        assert (said(reply)[1], reply.headers["connection"]) == ("/slow", "close")
+        assert await client.rest() == b""

@@ -9,10 +9,10 @@ import msgspec
 
 from edgeproxy import clickid
 from edgeproxy.event import Channel, Device, Event, merge_person
-from edgeproxy.intake.goods import GOODS_NAMES, read_goods
+from edgeproxy.intake.goods import read_goods
 from edgeproxy.intake.person import NOBODY, Known, person_in
 from edgeproxy.intake.raw import RawEvent, Unacceptable
-from edgeproxy.intake.spelling import Spelling
+from edgeproxy.intake.shape import ID_NAMES, LIMITED_NAMES, NOTHING, shape_of
 from edgeproxy.intake.values import holds_email, plain, time_ms, word
 from edgeproxy.sites import Privacy
 
@@ -29,10 +29,6 @@ AHEAD_MS = 600_000
 
 SKEW_FLOOR_MS = 5_000
 """A smaller difference between a caller's clock and ours is the network, not the clock."""
-
-ID_NAMES = ("event_id", "client_dedup_id", "client_deduplication_id")
-
-_SPELLING = Spelling((*GOODS_NAMES, *ID_NAMES, "event_tag", "data_use", "data_processing_options"))
 
 
 class Scene(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -91,8 +87,9 @@ def build_event(
     Raises:
         Unacceptable: `bad_time`, `too_old`, `bad_number`, `too_many_products`.
     """
-    properties = _SPELLING.read(raw.properties) if raw.properties else raw.properties
-    own = person_in(properties, scene.default_country) if properties else NOBODY
+    shape = shape_of(raw.properties) if raw.properties else NOTHING
+    properties = shape.spelled(raw.properties)
+    own = person_in(properties, scene.default_country) if shape.person else NOBODY
     return Event(
         id=_id(raw, properties) or new_id(),
         name=name,
@@ -103,12 +100,12 @@ def build_event(
         label=word(properties["event_tag"]) if "event_tag" in properties else "",
         page_url=scene.page_url,
         test=raw.test,
-        limited=_limited(properties) if properties else False,
+        limited=shape.limits and _limited(properties),
         scid=scene.scid,
-        click_id=(clickid.from_properties(properties) if scene.own_clicks and properties else "")
+        click_id=(clickid.from_properties(properties) if scene.own_clicks and shape.clicks else "")
         or scene.click_id,
         who=scene.known.person if own is NOBODY else merge_person(own, scene.known.person),
-        goods=read_goods(properties, sign_up=sign_up),
+        goods=read_goods(properties, sign_up=sign_up, groups=shape.goods),
         device=scene.device,
         address_hmac=scene.address_hmac,
         agent_hmac=scene.agent_hmac,
@@ -144,7 +141,7 @@ def _limited(properties: Mapping[str, Any]) -> bool:
 
     Source: Snap, Conversions API, `data_use` and `data_processing_options`.
     """
-    for name in ("data_use", "data_processing_options"):
+    for name in LIMITED_NAMES:
         given = properties.get(name)
         if given is None:
             continue

@@ -3,7 +3,7 @@
 Segment's, GA4's, Shopify's and Snap's own keys are read; the tables below say which name wins.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -38,7 +38,6 @@ TRAVEL = (
 _NOTHING = Goods()
 _ONE = Decimal(1)
 _NO_TRAVEL: dict[str, str] = {}
-_TRAVEL = frozenset(TRAVEL)
 GOODS_NAMES = (
     *PRICE,
     *LINES,
@@ -61,47 +60,71 @@ GOODS_NAMES = (
 )
 """Every name that is read here, as it is looked for."""
 
-_MATTERS = frozenset(GOODS_NAMES)
+GROUPS: dict[str, tuple[str, ...]] = {
+    "price": PRICE,
+    "lines": (*LINES, *LINE_ID),
+    "ids": ITEM_IDS,
+    "number": (*NUMBER_ITEMS, "quantity"),
+    "order": ORDER_ID,
+    "category": CATEGORY,
+    "search": SEARCH,
+    "travel": TRAVEL,
+    "brands": ("brands",),
+    "currency": ("currency",),
+    "text": ("description", "level"),
+    "sign_up": ("sign_up_method", "method"),
+}
+"""What is read together → the names of an event's own that it is read from."""
 
 
-def read_goods(properties: Mapping[str, Any], *, sign_up: bool = False) -> Goods:
+def groups_of(names: Iterable[str]) -> frozenset[str]:
+    """The groups that some of the names are of. The names of a line alone say nothing."""
+    some = frozenset(names)
+    return frozenset(group for group, theirs in GROUPS.items() if not some.isdisjoint(theirs))
+
+
+def read_goods(
+    properties: Mapping[str, Any], *, sign_up: bool = False, groups: frozenset[str] | None = None
+) -> Goods:
     """The commerce side of an event.
 
     Args:
         properties: As the caller wrote them.
         sign_up: Whether `method` means the sign-up method (GA4's name on that event).
+        groups: `groups_of(properties)`, if it is known.
 
     Raises:
         Unacceptable: An amount is negative or beyond reason, or there are too many lines.
 
     Source: Snap, Conversions API, Parameters page; GA4 and Segment e-commerce specifications.
     """
-    if _MATTERS.isdisjoint(properties):
+    has = groups_of(properties) if groups is None else groups
+    if not has:
         return _NOTHING
-    found = _lines(properties)
-    lines = tuple(_line(one) for one in found)
+    found = _lines(properties) if "lines" in has else []
+    lines = tuple([_line(one) for one in found])
+    text, method = "text" in has, ("sign_up_method", "method")
     return Goods(
         price=_price(properties, lines),
         currency=_currency(properties, found),
-        order_id=_first_word(properties, ORDER_ID),
+        order_id=_first_word(properties, ORDER_ID) if "order" in has else "",
         number_items=_number_items(properties, lines),
         item_ids=_item_ids(properties, lines),
         lines=lines,
-        category=_first_word(properties, CATEGORY) or _common_category(found),
+        category=(_first_word(properties, CATEGORY) if "category" in has else "")
+        or (_common_category(found) if found else ""),
         brands=_brands(properties, lines),
-        description=_first_word(properties, ("description",)),
-        level=_first_word(properties, ("level",)),
-        search_string=_first_word(properties, SEARCH),
-        sign_up_method=_first_word(
-            properties, ("sign_up_method", "method") if sign_up else ("sign_up_method",)
+        description=_first_word(properties, ("description",)) if text else "",
+        level=_first_word(properties, ("level",)) if text else "",
+        search_string=_first_word(properties, SEARCH) if "search" in has else "",
+        sign_up_method=(
+            _first_word(properties, method if sign_up else method[:1]) if "sign_up" in has else ""
         ),
-        travel=_travel(properties),
+        travel=_travel(properties) if "travel" in has else _NO_TRAVEL,
     )
 
 
 def _travel(properties: Mapping[str, Any]) -> dict[str, str]:
-    if _TRAVEL.isdisjoint(properties):
-        return _NO_TRAVEL
     return {name: text for name in TRAVEL if (text := word(properties.get(name)))}
 
 
@@ -166,13 +189,13 @@ def _number_items(properties: Mapping[str, Any], lines: Sequence[Line]) -> Decim
 
 
 def _item_ids(properties: Mapping[str, Any], lines: Sequence[Line]) -> tuple[str, ...]:
-    ids = tuple(line.id for line in lines if line.id)
+    ids = tuple([line.id for line in lines if line.id])
     return ids or _words(properties, ITEM_IDS)
 
 
 def _brands(properties: Mapping[str, Any], lines: Sequence[Line]) -> tuple[str, ...]:
     given = _words(properties, ("brands",)) if "brands" in properties else ()
-    return given or tuple(dict.fromkeys(line.brand for line in lines if line.brand))
+    return given or tuple(dict.fromkeys([line.brand for line in lines if line.brand]))
 
 
 def _words(properties: Mapping[str, Any], names: Sequence[str]) -> tuple[str, ...]:

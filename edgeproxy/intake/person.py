@@ -68,7 +68,10 @@ def read_person(user: Mapping[str, Any], default_country: str) -> Known:
     phone_country = default_country or own_country
 
     def digest(field: str, hashed: Callable[[object], str]) -> str:
-        given = (value for name in NAMES[field] for value in fields.get(name, ()))
+        names = NAMES[field]
+        if fields.keys().isdisjoint(names):
+            return ""
+        given = (value for name in names for value in fields.get(name, ()))
         return next((found for value in given if (found := hashed(value))), "")
 
     return Known(

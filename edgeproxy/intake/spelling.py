@@ -3,9 +3,8 @@
 Source: Snap's pixel compares parameter names without case, "_" and "-".
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any
 
 _LONGEST = 40
 """Longer names are none of ours, and must not fill the cache."""
@@ -34,13 +33,11 @@ class Spelling:
         for name in names:
             self._meant.setdefault(fold(name), name)
 
-    def read(self, properties: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The properties with the names meant; what is there under its own name stays."""
+    def odd(self, names: Iterable[str]) -> tuple[tuple[str, str], ...]:
+        """Those of the names that are spelled in another way, as (name, name meant)."""
         meant = self._meant
-        odd = [key for key in properties if key not in self._names and fold(key) in meant]
-        if not odd:
-            return properties
-        spelled = dict(properties)
-        for key in odd:
-            spelled.setdefault(meant[fold(key)], properties[key])
-        return spelled
+        return tuple(
+            (name, meant[fold(name)])
+            for name in names
+            if name not in self._names and fold(name) in meant
+        )

@@ -68,19 +68,6 @@ class PlainBatch(Envelope, frozen=True, gc=False, kw_only=True):
 
 
 _PLAIN = msgspec.json.Decoder(PlainBatch)
-_NO_PAGE = Page()
-_PLAIN = msgspec.json.Decoder(
-    msgspec.defstruct(
-        "PlainBatch",
-        [("events", list[TagEvent])],
-        bases=(Batch,),
-        frozen=True,
-        gc=False,
-        kw_only=True,
-    )
-)
-"""Reads a batch and its events at once, which only all of them together survive."""
-
 _BATCH = msgspec.json.Decoder(Batch)
 _EVENT = msgspec.json.Decoder(TagEvent)
 

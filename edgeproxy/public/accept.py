@@ -3,22 +3,21 @@
 Callers of all shapes come through `accept`; a second path would be a second set of rules.
 """
 
-import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
 
 import msgspec
 
-from edgeproxy import pii
 from edgeproxy.addresses import is_visitor
 from edgeproxy.consent import Decision
-from edgeproxy.event import Device, Event, encode_person
+from edgeproxy.event import Event, encode_person
 from edgeproxy.intake.build import MAX_AGE_MS, Scene, build_event, skew_ms
 from edgeproxy.intake.person import NOBODY, read_person
 from edgeproxy.intake.raw import RawBatch, RawEvent, Rejected, Unacceptable
 from edgeproxy.public.ask import Ask
-from edgeproxy.public.contact import Contact, cookies_of, meet, visitor_name, withdraw
+from edgeproxy.public.contact import cookies_of, meet, visitor_name, withdraw
 from edgeproxy.public.state import State
+from edgeproxy.public.told import address_hmac, sha256, told
 from edgeproxy.registry import Site
 from edgeproxy.routing import (
     Choice,
@@ -34,7 +33,6 @@ from edgeproxy.routing import (
 from edgeproxy.store.base import Binding, Entry, Fate, Item
 from edgeproxy.trace import Stage, Step
 from edgeproxy.urls import clean_page_url
-from edgeproxy.useragent import Agent, read_agent
 
 _SEAL = msgspec.json.Encoder()
 
@@ -63,39 +61,26 @@ class Accepted(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 async def accept(batch: RawBatch, ask: Ask, site: Site, state: State) -> Accepted:
-    """Take a batch from a browser; durable when this returns.
+    """Take a batch; durable when this returns.
 
     Raises:
         StoreBusy: Nothing of it was acknowledged; the caller repeats it.
     """
-    contact = meet(
-        ask,
-        site,
-        state,
-        consent=batch.consent,
-        click_id=batch.click_id,
-        page_url=batch.page_url,
-        referrer=batch.referrer,
-        properties=[event.properties for event in batch.events if event.properties],
-    )
-    if contact.decision.withdraw:
-        await withdraw(contact, site, state)
-    told = _told(state.trace_key, ask.user_agent)
-    intake = _Intake(batch, ask, site, state, contact, told)
-    if reason := _refusal(ask, told.agent, contact.decision, site):
-        return intake.refuse(reason)
+    intake = Intake(batch, ask, site, state)
+    if intake.contact.decision.withdraw:
+        await withdraw(intake.contact, site, state)
     items = intake.items()
     fates = await state.store.append(items) if items else ()
     return intake.taken(fates)
 
 
-def _refusal(ask: Ask, agent: Agent, decision: Decision, site: Site) -> str:
+def _refusal(ask: Ask, bot: bool, decision: Decision, site: Site) -> str:
     """Why nothing of this request is stored; "" when its events may be."""
     if decision.reason == "gpc":
         return "gpc"
     if ask.speculative:
         return ask.speculative
-    if agent.bot:
+    if bot:
         return "bot"
     if decision.reason and not any(
         decision.allows(target.integration.consent_categories) for target in site.targets
@@ -104,60 +89,64 @@ def _refusal(ask: Ask, agent: Agent, decision: Decision, site: Site) -> str:
     return ""
 
 
-class _Told(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """What a user agent says, and its digest for traces."""
+class Intake:
+    """The events of one request on their way into the store: `items`, then `taken`.
 
-    agent: Agent
-    device: Device
-    hmac: str
-
-
-class _Intake:
-    """The events of one allowed request on their way into the store."""
+    Attributes:
+        contact: Whose request it is.
+        site: Where it came from.
+    """
 
     __slots__ = (
         "_address",
         "_ask",
         "_batch",
         "_boxes",
-        "_contact",
         "_dropped",
         "_fill",
         "_known",
         "_now_ms",
+        "_refusal",
         "_rejected",
         "_scene",
-        "_site",
         "_state",
         "_taken",
         "_told",
         "_visitor",
         "_watch",
+        "contact",
+        "site",
     )
 
-    def __init__(
-        self, batch: RawBatch, ask: Ask, site: Site, state: State, contact: Contact, told: _Told
-    ) -> None:
-        self._batch, self._ask, self._site, self._state = batch, ask, site, state
-        self._contact = contact
-        self._told = told
-        self._now_ms = state.now_ms()
+    def __init__(self, batch: RawBatch, ask: Ask, site: Site, state: State) -> None:
+        self._batch, self._ask, self.site, self._state = batch, ask, site, state
+        self.contact = contact = meet(
+            ask,
+            site,
+            state,
+            consent=batch.consent,
+            click_id=batch.click_id,
+            page_url=batch.page_url,
+            referrer=batch.referrer,
+            properties=[event.properties for event in batch.events if event.properties],
+        )
+        self._told = told(state.trace_key, ask.user_agent)
+        self._refusal = _refusal(ask, self._told.bot, contact.decision, site)
+        self._now_ms = contact.now_ms
+        self._visitor = b""
         watching = state.watching
         self._watch = None if watching is None else watching(len(batch.events))
-        self._visitor = b""
         self._rejected: list[Rejected] = list(batch.rejected)
         self._dropped: dict[str, int] = {}
+        self._boxes: dict[str, bytes] = {}
         self._taken: list[tuple[RawEvent, Event, tuple[Choice, ...]]] = []
-
-    def refuse(self, reason: str) -> Accepted:
-        """Count all events under one reason; robots and prefetchers get no cookie."""
-        for raw in self._batch.events:
-            self._drop(raw, reason)
-        robot = reason in ("bot", "prefetch")
-        return self._count([] if robot else cookies_of(self._contact, self._site, self._state))
 
     def items(self) -> list[Item]:
         """Route and build the events; what is left is for the store."""
+        if self._refusal:
+            for raw in self._batch.events:
+                self._drop(raw, self._refusal)
+            return []
         self._prepare()
         items: list[Item] = []
         bindings = self._bindings()
@@ -175,13 +164,12 @@ class _Intake:
         return items
 
     def _prepare(self) -> None:
-        ask, batch, source = self._ask, self._batch, self._site.source
-        contact, told, now_ms = self._contact, self._told, self._now_ms
+        ask, batch, source = self._ask, self._batch, self.site.source
+        contact, told, now_ms = self.contact, self._told, self._now_ms
         visitor = contact.visitor
         self._address = ask.address if is_visitor(ask.address) else ""
         self._visitor = visitor_name(self._state, source.id, visitor.scid)
         self._known = read_person(batch.user, source.default_country)
-        self._boxes: dict[str, bytes] = {}
         said = self._known.person != NOBODY and not contact.decision.reason
         self._fill = encode_person(self._known.person) if said else b""
         advertising = not contact.decision.reason
@@ -197,7 +185,7 @@ class _Intake:
             default_country=source.default_country,
             known=self._known,
             device=told.device,
-            address_hmac=_short_digest(self._state.trace_key, self._address),
+            address_hmac=address_hmac(self._state.trace_key, self._address),
             agent_hmac=told.hmac,
         )
 
@@ -206,7 +194,7 @@ class _Intake:
         return [Binding(visitor=self._visitor, traits=self._fill)] if self._fill else []
 
     def _route(self, raw: RawEvent) -> Plan:
-        routed = _plan(self._site, raw, self._batch.pixels, self._contact.decision)
+        routed = _plan(self.site, raw, self._batch.pixels, self.contact.decision)
         if routed.reason:
             self._drop(raw, routed.reason)
         return routed
@@ -263,7 +251,7 @@ class _Intake:
                     idfv=known.idfv,
                 ),
                 bound_to=bound_to(integration.id, self._visitor, b""),
-                sha256=_sha256,
+                sha256=sha256,
             )
             box = b"" if sealed is None else self._state.seal(_SEAL.encode(sealed))
             self._boxes[integration.id] = box
@@ -280,27 +268,31 @@ class _Intake:
             wake(integration)
         if self._watch is not None:
             self._tell_taken(of_events)
-        cookies = cookies_of(self._contact, self._site, self._state)
-        return self._count(cookies, accepted=accepted, duplicates=len(of_events) - accepted)
-
-    def _count(
-        self, cookies: Sequence[bytes], *, accepted: int = 0, duplicates: int = 0
-    ) -> Accepted:
-        counts, rejected, source = self._state.meter.counts, self._rejected, self._site.source.id
-        counts["in", source, "accepted", ""] += accepted
-        if duplicates:
-            counts["in", source, "duplicates", ""] += duplicates
-        if rejected:
-            counts["in", source, "rejected", ""] += len(rejected)
-        for reason, count in self._dropped.items():
-            counts["in", source, f"dropped.{reason}", ""] += count
+        duplicates, rejected = len(of_events) - accepted, self._rejected
+        self._count(accepted, duplicates)
         answer = Answer(
             accepted=accepted,
             duplicates=duplicates,
             dropped=self._dropped,
             rejected=tuple(sorted(rejected, key=_index)) if rejected else (),
         )
-        return Accepted(answer=answer, cookies=cookies)
+        return Accepted(answer=answer, cookies=self._cookies())
+
+    def _cookies(self) -> Sequence[bytes]:
+        """The cookies of the answer; robots and prefetchers get none."""
+        if self._refusal in ("bot", "prefetch"):
+            return ()
+        return cookies_of(self.contact, self.site, self._state)
+
+    def _count(self, accepted: int, duplicates: int) -> None:
+        counts, source = self._state.meter.counts, self.site.source.id
+        counts["in", source, "accepted", ""] += accepted
+        if duplicates:
+            counts["in", source, "duplicates", ""] += duplicates
+        if self._rejected:
+            counts["in", source, "rejected", ""] += len(self._rejected)
+        for reason, count in self._dropped.items():
+            counts["in", source, f"dropped.{reason}", ""] += count
 
     def _tell(self, stage: Stage, event_id: str, name: str, **data: object) -> None:
         if self._watch is not None:
@@ -310,7 +302,7 @@ class _Intake:
                     stage=stage,
                     event_id=event_id,
                     name=name,
-                    source=self._site.source.id,
+                    source=self.site.source.id,
                     visitor=self._visitor.hex(),
                     data=data,
                 )
@@ -335,10 +327,6 @@ def _index(rejected: Rejected) -> int:
     return rejected.index
 
 
-_CACHED_CHARS = 512
-"""What is longer is worked out each time, so that a hostile caller cannot fill a cache."""
-
-
 def _plan(site: Site, raw: RawEvent, pixels: tuple[str, ...] | None, decision: Decision) -> Plan:
     """Where an event goes; most are of a few names."""
     if pixels is None and decision.plain:
@@ -349,40 +337,3 @@ def _plan(site: Site, raw: RawEvent, pixels: tuple[str, ...] | None, decision: D
 @lru_cache(2048)
 def _plan_cached(site: Site, name: str, call: str, decision: Decision) -> Plan:
     return plan(name, call, site.targets, pixels=None, granted=decision.allows)
-
-
-def _told(key: bytes, user_agent: str) -> _Told:
-    short = len(user_agent) <= _CACHED_CHARS
-    return _told_cached(key, user_agent) if short else _told_by(key, user_agent)
-
-
-def _told_by(key: bytes, user_agent: str) -> _Told:
-    agent = read_agent(user_agent)
-    return _Told(
-        agent=agent,
-        device=Device(
-            model=agent.model, os_version=agent.os_version, os=agent.os, browser=agent.browser
-        ),
-        hmac=_digest(key, user_agent),
-    )
-
-
-_told_cached = lru_cache(4096)(_told_by)
-
-
-def _digest(key: bytes, text: str) -> str:
-    """A short name for an address or user agent that cannot be reversed by trying all of them."""
-    if not text:
-        return ""
-    data = text.encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(data, key=key, digest_size=12).hexdigest()
-
-
-_short_digest = lru_cache(4096)(_digest)
-
-
-def _sha256(text: str) -> str:
-    return _sha256_cached(text) if len(text) <= _CACHED_CHARS else pii.sha256_hex(text)
-
-
-_sha256_cached = lru_cache(4096)(pii.sha256_hex)

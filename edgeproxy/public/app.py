@@ -5,15 +5,17 @@ from functools import partial
 
 import msgspec
 
-from edgeproxy.errors import Refused, StoreBusy
+from edgeproxy.errors import StoreBusy
 from edgeproxy.public.choice import choose
-from edgeproxy.public.collect import collect, site_of
+from edgeproxy.public.collect import collect, collect_now, site_of
 from edgeproxy.public.image import image
+from edgeproxy.public.refusal import refusal
 from edgeproxy.public.state import State
 from edgeproxy.public.tag import TagFiles
 from edgeproxy.public.visit import visit
 from edgeproxy.web.asgi import App, Gone, Header, Receive, Scope, Send, answer
-from edgeproxy.web.problem import not_allowed, not_found, our_fault, problem
+from edgeproxy.web.exchange import Direct
+from edgeproxy.web.problem import not_allowed, not_found
 
 Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -35,6 +37,11 @@ def public_app(state: State, tag: TagFiles, *, prefix: str = "") -> App:
     return _answering(state, _routes(state, tag, prefix))
 
 
+def direct_handlers(state: State, *, prefix: str = "") -> dict[bytes, Direct]:
+    """The handlers of the public listener for requests that need no ASGI, by target."""
+    return {f"{prefix}/e".encode(): partial(collect_now, state=state)}
+
+
 def _answering(state: State, routes: dict[str, dict[str, Handler]]) -> App:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         methods = routes.get(scope["path"])
@@ -43,13 +50,10 @@ def _answering(state: State, routes: dict[str, dict[str, Handler]]) -> App:
             if handler is None:
                 raise not_found() if methods is None else not_allowed(_allow(methods))
             await handler(scope, receive, send)
-        except Refused as refused:
-            await _refuse(scope, send, state, refused, methods)
         except Gone:
             return
         except Exception as error:
-            state.log("error", "request_failed", path=scope["path"], exc_info=error)
-            await _refuse(scope, send, state, our_fault(), methods)
+            await _refuse(scope, send, state, error, methods)
 
     return app
 
@@ -90,14 +94,17 @@ async def _refuse(
     scope: Scope,
     send: Send,
     state: State,
-    refused: Refused,
+    error: Exception,
     methods: dict[str, Handler] | None,
 ) -> None:
-    """Answer with the problem; an allowed origin can read it, a foreign one cannot."""
-    status, headers, body = problem(refused)
-    if methods is not None and "OPTIONS" in methods:
-        site = state.registry.by_origin(dict(scope["headers"]).get(b"origin"))
-        headers += site.cors if site is not None else [(b"vary", b"Origin")]
+    """Answer with the problem, readable for allowed origins where other origins may call."""
+    status, headers, body = refusal(
+        error,
+        dict(scope["headers"]).get(b"origin"),
+        state.registry if methods is not None and "OPTIONS" in methods else None,
+        path=scope["path"],
+        log=state.log,
+    )
     if status == 405 and methods is not None:
         headers.append((b"allow", _allow(methods).encode()))
     await answer(send, status, headers, b"" if scope["method"] == "HEAD" else body)

@@ -1,5 +1,6 @@
 """What a request says besides its body: one pass over the headers, nothing interpreted twice."""
 
+from collections.abc import Mapping
 from functools import lru_cache
 
 import msgspec
@@ -29,31 +30,60 @@ class Ask(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 def read_ask(scope: Scope, proxies: TrustedProxies) -> Ask:
-    """Collect the facts; forwarded ones count from a trusted proxy only."""
+    """Collect the facts of a request; forwarded ones count from a trusted proxy only."""
     lines: list[tuple[bytes, bytes]] = scope["headers"]
     headers = dict(lines)
-    get = headers.get
     client = scope.get("client")
-    peer: str | None = client[0] if client else None
-    cookie, forwarded = get(b"cookie"), get(b"x-forwarded-for")
-    if len(headers) != len(lines):
-        cookies, hops = _all(lines, b"cookie"), b",".join(_all(lines, b"x-forwarded-for"))
+    if len(headers) == len(lines):
+        cookie, forwarded = headers.get(b"cookie"), headers.get(b"x-forwarded-for", b"")
+        cookies: tuple[bytes, ...] = () if cookie is None else (cookie,)
     else:
-        cookies, hops = () if cookie is None else (cookie,), forwarded or b""
+        cookies = _all(lines, b"cookie")
+        forwarded = b",".join(_all(lines, b"x-forwarded-for"))
+    return ask_of(
+        headers,
+        cookies,
+        forwarded,
+        peer=client[0] if client else "",
+        encrypted=scope["scheme"] == "https",
+        proxies=proxies,
+    )
+
+
+def ask_of(
+    headers: Mapping[bytes, bytes],
+    cookies: tuple[bytes, ...],
+    forwarded: bytes,
+    *,
+    peer: str,
+    encrypted: bool,
+    proxies: TrustedProxies,
+) -> Ask:
+    """The facts of a request.
+
+    Args:
+        headers: By lower-case name.
+        cookies: All `Cookie` lines.
+        forwarded: All `X-Forwarded-For` lines, joined by commas.
+        peer: The address of the connection's other end, "" for none.
+        encrypted: Whether the connection to us is.
+        proxies: Whose forwarded headers count.
+    """
+    get = headers.get
     proto = get(b"x-forwarded-proto")
     return Ask(
         origin=get(b"origin"),
         host=_host(get(b"host", b"")),
         secure=(
-            scope["scheme"] == "https"
+            encrypted
             if proto is None or not proxies.trusts(peer)
-            else proto.strip().lower() == b"https"
+            else proto == b"https" or proto.strip().lower() == b"https"
         ),
-        address=proxies.client(peer, hops.decode("latin-1")),
+        address=proxies.client(peer, forwarded.decode("latin-1")),
         user_agent=get(b"user-agent", b"").decode("latin-1"),
         cookies=cookies,
         gpc=get(b"sec-gpc") == b"1",
-        speculative="" if headers.keys().isdisjoint(_SPECULATION) else _speculative(headers),
+        speculative="" if _SPECULATION.isdisjoint(headers) else _speculative(headers),
         content_length=get(b"content-length"),
         content_encoding=get(b"content-encoding", b""),
     )
@@ -81,10 +111,10 @@ def _host_of(value: bytes) -> str:
 
 
 _host_cached = lru_cache(256)(_host_of)
-_SPECULATION = (b"sec-purpose", b"purpose", b"x-moz", b"x-purpose")
+_SPECULATION = frozenset((b"sec-purpose", b"purpose", b"x-moz", b"x-purpose"))
 
 
-def _speculative(headers: dict[bytes, bytes]) -> str:
+def _speculative(headers: Mapping[bytes, bytes]) -> str:
     """Prefetch and prerender announce themselves; nobody has visited yet.
 
     Source: HTML, speculative navigation; older `Purpose` and `X-Moz`.

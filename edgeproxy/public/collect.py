@@ -1,17 +1,26 @@
-"""`POST /e`: the tag's batches. The hot path: nothing here is done that need not be."""
+"""`POST /e`: the tag's batches. The hot path: nothing here is done that need not be.
 
-from functools import lru_cache
+It comes in two ways. Nearly all requests are complete when they are seen and are answered through
+an `Exchange`, without a task; what is odd about its framing comes through ASGI.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache, partial
 
 import msgspec
 
 from edgeproxy.errors import BadBatch, Forbidden
 from edgeproxy.intake import tag
 from edgeproxy.intake.tag import MAX_EVENTS
-from edgeproxy.public.accept import Answer, accept
-from edgeproxy.public.ask import Ask, read_ask
+from edgeproxy.public.accept import Accepted, Answer, Intake, accept
+from edgeproxy.public.ask import Ask, ask_of, read_ask
+from edgeproxy.public.contact import withdraw
+from edgeproxy.public.refusal import refusal
 from edgeproxy.public.state import State
 from edgeproxy.registry import Site
+from edgeproxy.store.base import Fate
 from edgeproxy.web.asgi import Fixed, Receive, Scope, Send, read_body, reply
+from edgeproxy.web.exchange import Exchange
 
 BODY_BYTES = 64 * 1024
 
@@ -35,13 +44,80 @@ async def collect(scope: Scope, receive: Receive, send: Send, state: State) -> N
     site = admitted(ask, state)
     batch = tag.parse(await read_body(receive, BODY_BYTES, ask.content_length))
     accepted = await accept(batch, ask, site, state)
+    cookies = [(b"set-cookie", line) for line in accepted.cookies]
+    await reply(scope, send, accepted.status, cookies, _body(accepted), fixed=_fixed(site))
+
+
+def collect_now(exchange: Exchange, state: State) -> None:
+    """`collect` for a request that is complete: no task, and one call to write the answer."""
+    fields = exchange.fields
+    try:
+        cookie = fields.get(b"cookie")
+        ask = ask_of(
+            fields,
+            () if cookie is None else (cookie,),
+            fields.get(b"x-forwarded-for", b""),
+            peer=exchange.peer,
+            encrypted=False,
+            proxies=state.proxies,
+        )
+        site = admitted(ask, state)
+        intake = Intake(tag.parse(exchange.body), ask, site, state)
+        if intake.contact.decision.withdraw:
+            exchange.later(_withdraw(exchange, intake, state))
+        else:
+            _store(exchange, intake, state)
+    except Exception as error:
+        _refuse(exchange, error, state)
+
+
+async def _withdraw(exchange: Exchange, intake: Intake, state: State) -> None:
+    try:
+        await withdraw(intake.contact, intake.site, state)
+        _store(exchange, intake, state)
+    except Exception as error:
+        _refuse(exchange, error, state)
+
+
+def _store(exchange: Exchange, intake: Intake, state: State) -> None:
+    items = intake.items()
+    if items:
+        state.store.submit(items, partial(_stored, exchange, intake, state))
+    else:
+        _answer(exchange, intake, ())
+
+
+def _stored(
+    exchange: Exchange,
+    intake: Intake,
+    state: State,
+    fates: Sequence[Sequence[Fate]],
+    error: BaseException | None,
+) -> None:
+    try:
+        if error is not None:
+            raise error
+        _answer(exchange, intake, fates)
+    except Exception as fault:
+        _refuse(exchange, fault, state)
+
+
+def _answer(exchange: Exchange, intake: Intake, fates: Sequence[Sequence[Fate]]) -> None:
+    accepted = intake.taken(fates)
+    cookies = b"".join([b"set-cookie: %b\r\n" % line for line in accepted.cookies])
+    exchange.answer(accepted.status, cookies + _fixed(intake.site).lines, _body(accepted))
+
+
+def _refuse(exchange: Exchange, error: Exception, state: State) -> None:
+    origin = exchange.fields.get(b"origin")
+    exchange.refuse(*refusal(error, origin, state.registry, path="/e", log=state.log))
+
+
+def _body(accepted: Accepted) -> bytes:
     answer = accepted.answer
     if answer.duplicates or answer.dropped or answer.rejected:
-        body = _JSON.encode(answer)
-    else:
-        body = _PLAIN_ANSWERS[answer.accepted]
-    cookies = [(b"set-cookie", line) for line in accepted.cookies]
-    await reply(scope, send, accepted.status, cookies, body, fixed=_fixed(site))
+        return _JSON.encode(answer)
+    return _PLAIN_ANSWERS[answer.accepted]
 
 
 @lru_cache(1024)

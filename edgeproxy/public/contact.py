@@ -30,7 +30,12 @@ class Contact(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     visitor: Visitor
     decision: Decision
     cookie_site: CookieSite
-    now_s: int
+    now_ms: int
+
+    @property
+    def now_s(self) -> int:
+        """The same moment in Unix seconds."""
+        return self.now_ms // 1000
 
 
 def meet(
@@ -45,10 +50,9 @@ def meet(
     properties: Sequence[Mapping[str, object]] = (),
 ) -> Contact:
     """Recognise the visitor and weigh the consent of one request."""
-    now_s = state.now_ms() // 1000
-    place = cookie_site(
-        ask.host, scheme="https" if ask.secure or site.https else "http", source=site.source
-    )
+    now_ms = state.now_ms()
+    now_s = now_ms // 1000
+    place = _place(ask.host, ask.secure or site.https, site)
     visitor = recognise(
         _remember(ask.cookies, site.source.id, place, state.signer, now_s),
         click_life_s=site.source.click_id_days * DAY_S,
@@ -66,7 +70,12 @@ def meet(
         batch=consent,
         recorded=visitor.consent,
     )
-    return Contact(visitor=visitor, decision=decision, cookie_site=place, now_s=now_s)
+    return Contact(visitor=visitor, decision=decision, cookie_site=place, now_ms=now_ms)
+
+
+@lru_cache(1024)
+def _place(host: str, secure: bool, site: Site) -> CookieSite:
+    return cookie_site(host, scheme="https" if secure else "http", source=site.source)
 
 
 _CACHED_BYTES = 2048
@@ -123,5 +132,10 @@ def visitor_name(state: State, source: str, scid: str) -> bytes:
     Keyed BLAKE2b is a MAC like HMAC-SHA-256, but does not let go of the interpreter's lock, which
     another thread would take for longer than the digest takes.
     """
+    return _visitor_name(state.visitor_key, source, scid)
+
+
+@lru_cache(4096)
+def _visitor_name(key: bytes, source: str, scid: str) -> bytes:
     text = f"{source}\0{scid}".encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(text, key=state.visitor_key, digest_size=16).digest()
+    return hashlib.blake2b(text, key=key, digest_size=16).digest()

@@ -8,7 +8,7 @@ The ledger counts rows (event x integration), per integration:
 `accepted + replayed = delivered + dead + erased + pending`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Protocol
 
@@ -221,6 +221,10 @@ class Reader(Protocol):
         ...
 
 
+Told = Callable[[Sequence[Sequence[Fate]], BaseException | None], None]
+"""Called in the event loop with the fates of items, or with why there are none."""
+
+
 class Store(Protocol):
     """What every engine does. All methods raise `StoreBusy` when the engine cannot answer now."""
 
@@ -233,6 +237,14 @@ class Store(Protocol):
 
         Raises:
             StoreBusy: Nothing was stored, or it is not known: the caller may repeat.
+        """
+        ...
+
+    def submit(self, items: Sequence[Item], told: Told) -> None:
+        """`append` without a task of its own: `told` is called later, exactly once.
+
+        Raises:
+            StoreBusy: As `append`; then `told` is not called.
         """
         ...
 

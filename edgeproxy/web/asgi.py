@@ -72,13 +72,13 @@ async def answer(send: Send, status: int, headers: Sequence[Header], body: bytes
 
 
 class Fixed:
-    """Headers that many answers share, and the same as text, put together once."""
+    """Headers that many answers share, and the same as lines of text, put together once."""
 
     __slots__ = ("headers", "lines")
 
     def __init__(self, headers: Sequence[Header]) -> None:
         self.headers = tuple(headers)
-        self.lines = b"".join(b"\r\n" + name + b": " + value for name, value in headers)
+        self.lines = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
 
 
 _NOTHING_FIXED = Fixed(())

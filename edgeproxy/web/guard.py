@@ -5,8 +5,9 @@ Time is looked at once a second for all connections (`overdue`), not by a timer 
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from functools import partial
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from functools import lru_cache, partial
+from types import MappingProxyType
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import (
@@ -18,12 +19,15 @@ from uvicorn.protocols.http.httptools_impl import (
 from edgeproxy.errors import Refused
 from edgeproxy.web.asgi import AT_ONCE, App, Header, Receive, Scope, Send, answer
 from edgeproxy.web.door import Door
+from edgeproxy.web.exchange import Direct, Fields
 from edgeproxy.web.problem import problem
 
 HEAD_BYTES = 16 * 1024
 HEAD_LINES = 100
 HEAD_S = 5.0
 BODY_S = 10.0
+DIRECT_BYTES = 64 * 1024
+"""A longer body takes the long way."""
 
 _TOO_LARGE = Refused("header_too_large", "the request's header is too large", status=431)
 _BAD_HOST = Refused("bad_host", "a request needs exactly one Host, and a plain one", status=400)
@@ -49,6 +53,10 @@ _HOST = re.compile(rb"(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]
 """A name or an address, and perhaps a port; more than that no site of ours is called."""
 
 _CODED = b"transfer-encoding"
+_ODD = frozenset((_CODED, b"upgrade", b"expect"))
+"""Fields whose requests take the long way."""
+
+_BETWEEN = ("new", "idle")
 _LIMITS_S = {"new": HEAD_S, "head": HEAD_S, "body": BODY_S}
 
 
@@ -57,22 +65,33 @@ class GuardedProtocol(HttpToolsProtocol):
 
     `_phase` is what its parser is in, `_since_s` since when (loop time): "new", "head", "body", or
     "idle" between two requests, where the answer to the last one may still be in work.
-    `_loose_bytes` came in since then and are no body: of a header or trailer that has no end yet.
+    `_came_s` is when the last piece of data came. `_loose_bytes` came in since `_since_s` and are
+    no body: of a header or trailer that has no end yet.
     A request for an upgrade is answered as what it is; one with a body is refused.
+
+    What `direct` has a handler for does not become a cycle of its own when nothing is odd about it
+    (`_direct_handler`); then `_handler` is set until its body is complete, and `cycle` is the one
+    `_Exchange` of this connection until it is answered.
     """
 
     door = Door()
     """Of the listener; `guarded` gives a listener its own."""
+
+    direct: Mapping[bytes, Direct] = MappingProxyType({})
+    """Handlers of POST by target, for requests that come in one piece."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._host: bytes | None = None
         self._idle_s = 0.0
         self._phase = "new"
-        self._since_s = self.loop.time()
+        self._came_s = self._since_s = self.loop.time()
         self._loose_bytes = 0
         self._piece_bytes = 0
         self._first_in_piece = True
+        self._handler: Direct | None = None
+        self._parts: list[bytes] = []
+        self._exchange = _Exchange(self)
 
     def connection_made(self, transport: Any) -> None:
         """Take a connection, unless there are too many."""
@@ -90,8 +109,9 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Count what belongs to a header or trailer that is not complete yet."""
+        self._came_s = self.loop.time()
         self._piece_bytes = len(data)
-        self._first_in_piece = self._phase in ("new", "idle")
+        self._first_in_piece = self._phase in _BETWEEN
         if not self._first_in_piece:
             self._loose_bytes += len(data)
         super().data_received(data)
@@ -100,16 +120,54 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """A request begins, perhaps behind another one in the same piece of data."""
-        self._enter("head")
-        if self._first_in_piece:
-            self._loose_bytes = self._piece_bytes
-        super().on_message_begin()
+        self._phase = "head"
+        self._since_s = self._came_s
+        self._loose_bytes = self._piece_bytes if self._first_in_piece else 0
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
 
     def on_headers_complete(self) -> None:
         """Judge the header as a whole, then let the application begin."""
         self.door.heard(self)
-        fault = self._fault()
+        self._handler = self._direct_handler()
+        if self._handler is None:
+            self._begin_cycle()
         self._enter("body")
+
+    def _direct_handler(self) -> Direct | None:
+        """Who takes this request without a cycle; None when anything about it is odd."""
+        handler = self.direct.get(self.url)
+        if handler is None or self._loose_bytes > HEAD_BYTES or not self._first_in_piece:
+            return None
+        headers, parser = self.headers, self.parser
+        cycle: RequestResponseCycle | None = self.cycle
+        fields = dict(headers)
+        length, host = fields.get(b"content-length", b""), fields.get(b"host")
+        if (
+            len(fields) != len(headers)
+            or len(fields) > HEAD_LINES
+            or not _ODD.isdisjoint(fields)
+            or not (length.isdigit() and len(length) < 6 and int(length) <= DIRECT_BYTES)
+            or not (host == self._host or self._is_good_host(host))
+            or host is None
+            or not parser.should_keep_alive()
+            or (b"connection" in fields and parser.get_http_version() != "1.1")
+            or parser.get_method() != b"POST"
+            or not (cycle is None or cycle.response_complete)
+            or self.flow.write_paused
+        ):
+            return None
+        self._exchange.fields = fields
+        return handler
+
+    def _begin_cycle(self) -> None:
+        """Go the long way, through ASGI."""
+        fault = self._fault()
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()  # makes the scope, and forgets what was read
+        self.url, self.expect_100_continue = url, expects
+        self.headers = self.scope["headers"] = headers
         app = self.app
         if fault is not None:
             self.app = fault
@@ -138,11 +196,13 @@ class GuardedProtocol(HttpToolsProtocol):
             return _REFUSE
         if names.count(b"host") != 1:
             return _REFUSE_HOST
-        host = self.headers[names.index(b"host")][1]
-        if host != self._host and _HOST.fullmatch(host) is None:
-            return _REFUSE_HOST
+        return None if self._is_good_host(self.headers[names.index(b"host")][1]) else _REFUSE_HOST
+
+    def _is_good_host(self, host: bytes | None) -> bool:
+        if host is None or (host != self._host and _HOST.fullmatch(host) is None):
+            return False
         self._host = host
-        return None
+        return True
 
     def _is_chunked(self, coding: bytes) -> bool:
         """Whether the body is chunked and nothing else, which the parser would not undo.
@@ -154,19 +214,41 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """A part of the body, which the application bounds."""
         self._loose_bytes = 0
-        super().on_body(body)
+        if self._handler is not None:
+            self._parts.append(body)
+        else:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The request is complete; the answer is ours."""
         self._enter("idle")
         self._first_in_piece = False
-        super().on_message_complete()
+        handler = self._handler
+        if handler is None:
+            super().on_message_complete()
+            return
+        self._handler = None
+        exchange, parts = self._exchange, self._parts
+        exchange.body = parts[0] if len(parts) == 1 else b"".join(parts)
+        self._parts = []
+        exchange.response_complete = False
+        self.cycle = exchange  # type: ignore[assignment]  # as much of a cycle as is asked for here
+        handler(exchange)
 
     def on_response_complete(self) -> None:
         """The next request may come; what we kept it waiting for is not held against it."""
         if not self.flow.write_paused:
             self._since_s = self.loop.time()
         super().on_response_complete()
+
+    def answered(self) -> None:
+        """An exchange is answered. `overdue` ends an idle connection, so there is no timer."""
+        if self.pipeline or self.flow.read_paused:
+            self.on_response_complete()
+            return
+        self.server_state.total_requests += 1
+        if not self.flow.write_paused:
+            self._since_s = self.loop.time()
 
     def pause_writing(self) -> None:
         """The caller does not read what it asked for."""
@@ -194,7 +276,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def _enter(self, phase: str) -> None:
         self._phase = phase
         self._loose_bytes = 0
-        self._since_s = self.loop.time()
+        self._since_s = self._came_s
 
     def _close_with(self, refused: Refused) -> None:
         status, headers, body = problem(refused)
@@ -205,9 +287,89 @@ class GuardedProtocol(HttpToolsProtocol):
         self.transport.close()
 
 
-def guarded(door: Door) -> type[GuardedProtocol]:
-    """The protocol of a listener with this door."""
-    return type("Guarded", (GuardedProtocol,), {"door": door})
+class _Exchange:
+    """The request that a connection is at, when it goes the short way. Reused for the next one.
+
+    To uvicorn it is the connection's cycle: it looks at `response_complete`, sets `disconnected`
+    when the caller leaves and `keep_alive` when the server stops.
+    """
+
+    __slots__ = (
+        "_protocol",
+        "body",
+        "disconnected",
+        "fields",
+        "keep_alive",
+        "message_event",
+        "response_complete",
+    )
+
+    def __init__(self, protocol: GuardedProtocol) -> None:
+        self._protocol = protocol
+        self.fields: Fields = {}
+        self.body = b""
+        self.disconnected = False
+        self.keep_alive = True
+        self.response_complete = True
+        self.message_event = self
+
+    def set(self) -> None:
+        """Nobody waits for more of the body."""
+
+    @property
+    def peer(self) -> str:
+        client = self._protocol.client
+        return client[0] if client else ""
+
+    def answer(self, status: int, lines: bytes, body: bytes) -> None:
+        """See `Exchange.answer`."""
+        protocol = self._protocol
+        if not self.disconnected:
+            self._protocol.transport.write(
+                b"%b%b%b%bcontent-length: %d\r\n\r\n%b"
+                % (
+                    STATUS_LINE[status],
+                    _lines(tuple(protocol.server_state.default_headers)),
+                    lines,
+                    b"" if self.keep_alive else b"connection: close\r\n",
+                    len(body),
+                    body,
+                )
+            )
+            if not self.keep_alive:
+                protocol.transport.close()
+        self.response_complete = True
+        protocol.answered()
+
+    def refuse(self, status: int, headers: Sequence[Header], body: bytes) -> None:
+        """See `Exchange.refuse`."""
+        self.answer(status, b"".join([b"%b: %b\r\n" % header for header in headers]), body)
+
+    def later(self, work: Coroutine[Any, Any, None]) -> None:
+        """See `Exchange.later`."""
+        tasks = self._protocol.tasks
+        task = self._protocol.loop.create_task(work)
+        task.add_done_callback(tasks.discard)
+        tasks.add(task)
+
+
+@lru_cache(64)
+def _lines(headers: tuple[Header, ...]) -> bytes:
+    """Headers that many answers share as text; the server's own change once a second."""
+    return b"".join(b"%b: %b\r\n" % header for header in headers)
+
+
+def _lines_of(headers: Sequence[Header]) -> bytes | None:
+    """Headers as text; None when one of them is not one line."""
+    text = b"".join([b"%b: %b\r\n" % header for header in headers])
+    return text if text.count(b"\r") == text.count(b"\n") == len(headers) else None
+
+
+def guarded(
+    door: Door, direct: Mapping[bytes, Direct] = MappingProxyType({})
+) -> type[GuardedProtocol]:
+    """The protocol of a listener with this door, and its handlers for the short way."""
+    return type("Guarded", (GuardedProtocol,), {"door": door, "direct": direct})
 
 
 def _write_at_once(
@@ -220,16 +382,16 @@ def _write_at_once(
     """
     if cycle.response_started or cycle.flow.write_paused:
         return False
-    lines = [name + b": " + value for name, value in (*cycle.default_headers, *headers)]
-    if body or status not in (204, 304):
-        lines.append(b"content-length: %d" % len(body))
-    if not cycle.keep_alive:
-        lines.append(b"connection: close")
-    head = b"\r\n".join(lines)
-    if not head.count(b"\r") == head.count(b"\n") == len(lines) - 1:
+    given = _lines_of(headers)
+    if given is None:
         return False
+    head = [STATUS_LINE[status], _lines(tuple(cycle.default_headers)), given, fixed]
+    if body or status not in (204, 304):
+        head.append(b"content-length: %d\r\n" % len(body))
+    if not cycle.keep_alive:
+        head.append(b"connection: close\r\n")
     if not cycle.disconnected:
-        cycle.transport.write(b"%b%b%b\r\n\r\n%b" % (STATUS_LINE[status], head, fixed, body))
+        cycle.transport.write(b"%b\r\n%b" % (b"".join(head), body))
     cycle.response_started = cycle.response_complete = True
     cycle.waiting_for_100_continue = False
     cycle.message_event.set()

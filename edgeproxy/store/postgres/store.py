@@ -17,7 +17,7 @@ import psycopg
 
 from edgeproxy.errors import StoreBusy
 from edgeproxy.outcome import DEAD_REASONS
-from edgeproxy.store.base import Counts, Dead, DeadLetter, Fate, Gate, Item, Lease, Retry
+from edgeproxy.store.base import Counts, Dead, DeadLetter, Fate, Gate, Item, Lease, Retry, Told
 from edgeproxy.store.postgres import gates, graves, leases, reads, schema, upkeep
 from edgeproxy.store.postgres.desk import Desk
 from edgeproxy.store.postgres.ledger import Ledger
@@ -67,6 +67,7 @@ class PostgresStore:
         self._books = Desk(Link(dsn), "store-books")
         self._reader = Desk(Link(dsn), "store-reader")
         self._foreign: set[int] = set()
+        self._submitted: set[asyncio.Task[Sequence[Sequence[Fate]]]] = set()
         self._closing = asyncio.Lock()
         self._closed = False
 
@@ -122,6 +123,17 @@ class PostgresStore:
     async def append(self, items: Sequence[Item]) -> Sequence[Sequence[Fate]]:
         """See `Store.append`. After ten seconds the caller is refused, and the commit goes on."""
         return await self._spread(self._writer.append(items))
+
+    def submit(self, items: Sequence[Item], told: Told) -> None:
+        """See `Store.submit`."""
+        task = asyncio.get_running_loop().create_task(self.append(items))
+        self._submitted.add(task)
+        task.add_done_callback(partial(self._tell, told))
+
+    def _tell(self, told: Told, task: asyncio.Task[Sequence[Sequence[Fate]]]) -> None:
+        self._submitted.discard(task)
+        error = task.exception()
+        told(() if error is not None else task.result(), error)
 
     async def claim(self, integration: str, *, limit: int, max_bytes: int, lease_s: float) -> Lease:
         """See `Store.claim`. A lease is never longer than ten minutes."""

@@ -35,19 +35,23 @@ class Turn(Enum):
     AFTER = "after the commit, outside a transaction"
 
 
-class Ticket:
-    """One caller's wish, and the future that the caller waits for. Appends have items, no work."""
+Told = Callable[[Any, BaseException | None], None]
+"""Called with a result, or with why there is none."""
 
-    __slots__ = ("error", "future", "items", "result", "size_bytes", "turn", "work")
+
+class Ticket:
+    """One caller's wish, and whom to tell in the loop. Appends have items, no work."""
+
+    __slots__ = ("error", "items", "result", "size_bytes", "told", "turn", "work")
 
     def __init__(
         self,
-        future: asyncio.Future[Any],
+        told: Told,
         work: Work[Any] | None,
         turn: Turn = Turn.ORDERED,
         items: Sequence[Item] = (),
     ) -> None:
-        self.future = future
+        self.told = told
         self.work = work
         self.turn = turn
         self.items = items

@@ -17,7 +17,7 @@ import msgspec
 
 from edgeproxy.errors import StoreBusy
 from edgeproxy.outcome import DEAD_REASONS
-from edgeproxy.store.base import Counts, Dead, DeadLetter, Fate, Gate, Item, Lease, Retry
+from edgeproxy.store.base import Counts, Dead, DeadLetter, Fate, Gate, Item, Lease, Retry, Told
 from edgeproxy.store.space import Level, Wishes, limits
 from edgeproxy.store.sqlite import gates, graves, leases, reads, upkeep
 from edgeproxy.store.sqlite.damage import set_aside
@@ -111,6 +111,10 @@ class SqliteStore:
     async def append(self, items: Sequence[Item]) -> Sequence[Sequence[Fate]]:
         """See `Store.append`."""
         return await self._writer.append(items)
+
+    def submit(self, items: Sequence[Item], told: Told) -> None:
+        """See `Store.submit`."""
+        self._writer.submit(items, told)
 
     async def claim(self, integration: str, *, limit: int, max_bytes: int, lease_s: float) -> Lease:
         """See `Store.claim`. A lease is never longer than ten minutes."""

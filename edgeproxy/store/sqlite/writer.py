@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -19,7 +20,7 @@ from edgeproxy.store.filelock import FileLock
 from edgeproxy.store.space import Level
 from edgeproxy.store.sqlite.append import append
 from edgeproxy.store.sqlite.damage import DAMAGED, close_untouched
-from edgeproxy.store.sqlite.queue import Queue, Ticket, Turn, Work
+from edgeproxy.store.sqlite.queue import Queue, Ticket, Told, Turn, Work
 from edgeproxy.store.sqlite.room import Room
 from edgeproxy.store.sqlite.transaction import savepoint, transaction
 from edgeproxy.store.sqlite.upkeep import checkpoint, heal_clock
@@ -95,17 +96,25 @@ class Writer:
         Raises:
             StoreBusy: The queue is full, or the store is closed or broken.
         """
-        self._check_open()
         future: asyncio.Future[list[tuple[Fate, ...]]] = self._loop.create_future()
-        if not self._queue.put(Ticket(future, None, items=items)):
-            raise self._busy("store_busy", "Too many events wait to be stored; come back soon.")
+        self.submit(items, partial(_resolve, future))
         return future
+
+    def submit(self, items: Sequence[Item], told: Told) -> None:
+        """`append` without a future: `told` is called in the loop.
+
+        Raises:
+            StoreBusy: The queue is full, or the store is closed or broken.
+        """
+        self._check_open()
+        if not self._queue.put(Ticket(told, None, items=items)):
+            raise self._busy("store_busy", "Too many events wait to be stored; come back soon.")
 
     def book(self, work: Work[T], turn: Turn = Turn.FIRST) -> asyncio.Future[T]:
         """Queue work; the future has its result once it is on disk."""
         self._check_open()
         future: asyncio.Future[T] = self._loop.create_future()
-        self._queue.put(Ticket(future, work, turn))
+        self._queue.put(Ticket(partial(_resolve, future), work, turn))
         return future
 
     async def close(self) -> None:
@@ -244,17 +253,21 @@ class Writer:
 
     def _answer(self, group: list[Ticket]) -> None:
         """In the loop: tell the callers, then let the next group go."""
-        _resolve(group)
-        self._queue.done(group)
-        self._stop_when_idle()
+        try:
+            _tell(group)
+        finally:
+            self._queue.done(group)
+            self._stop_when_idle()
 
     def _fail(self, group: list[Ticket], error: BaseException) -> None:
         """In the loop: tell the callers, those that wait too, that nothing more will be written."""
         waiting = self._queue.drain()
         self._refuse(waiting, *_FAILED)
-        _resolve([*group, *waiting])
-        if self._on_fatal is not None:
-            self._on_fatal(error)
+        try:
+            _tell([*group, *waiting])
+        finally:
+            if self._on_fatal is not None:
+                self._on_fatal(error)
 
     def _in_loop(self, call: Callable[..., None], *args: Any) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
@@ -278,11 +291,23 @@ class Writer:
             self._set_aside()
 
 
-def _resolve(group: list[Ticket]) -> None:
+def _resolve(future: asyncio.Future[T], result: T, error: BaseException | None) -> None:
+    """Tell who waits for a future; a caller who was cancelled is told nothing."""
+    if future.done():
+        return
+    if error is not None:
+        future.set_exception(error)
+    else:
+        future.set_result(result)
+
+
+def _tell(group: list[Ticket]) -> None:
+    """Tell everybody; a fault of one is raised when all have been told."""
+    faults: list[Exception] = []
     for ticket in group:
-        if ticket.future.done():  # the caller was cancelled; what was committed stays
-            continue
-        if ticket.error is not None:
-            ticket.future.set_exception(ticket.error)
-        else:
-            ticket.future.set_result(ticket.result)
+        try:
+            ticket.told(ticket.result, ticket.error)
+        except Exception as fault:
+            faults.append(fault)
+    if faults:
+        raise faults[0]
