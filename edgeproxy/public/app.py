@@ -1,5 +1,6 @@
 """The public application: an exact-path table in front, one place where errors become answers."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -7,7 +8,7 @@ import msgspec
 
 from edgeproxy.errors import StoreBusy
 from edgeproxy.public.choice import choose
-from edgeproxy.public.collect import collect, collect_now, site_of
+from edgeproxy.public.collect import Collector, collect, site_of
 from edgeproxy.public.image import image
 from edgeproxy.public.refusal import refusal
 from edgeproxy.public.state import State
@@ -38,8 +39,11 @@ def public_app(state: State, tag: TagFiles, *, prefix: str = "") -> App:
 
 
 def direct_handlers(state: State, *, prefix: str = "") -> dict[bytes, Direct]:
-    """The handlers of the public listener for requests that need no ASGI, by target."""
-    return {f"{prefix}/e".encode(): partial(collect_now, state=state)}
+    """The handlers of the public listener for requests that need no ASGI, by target.
+
+    Called in the event loop that they will work in.
+    """
+    return {f"{prefix}/e".encode(): Collector(state, asyncio.get_running_loop()).take}
 
 
 def _answering(state: State, routes: dict[str, dict[str, Handler]]) -> App:

@@ -1,16 +1,18 @@
 """`POST /e`: the tag's batches. The hot path: nothing here is done that need not be.
 
-It comes in two ways. Nearly all requests are complete when they are seen and are answered through
-an `Exchange`, without a task; what is odd about its framing comes through ASGI.
+Nearly all requests are complete when they are seen and go through a `Collector`, many at once; what
+is odd about its framing comes through ASGI, as `collect`.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 
 import msgspec
 
 from edgeproxy.errors import BadBatch, Forbidden
 from edgeproxy.intake import tag
+from edgeproxy.intake.raw import RawBatch
 from edgeproxy.intake.tag import MAX_EVENTS
 from edgeproxy.public.accept import Accepted, Answer, Intake, accept
 from edgeproxy.public.ask import Ask, ask_of, read_ask
@@ -18,11 +20,14 @@ from edgeproxy.public.contact import withdraw
 from edgeproxy.public.refusal import refusal
 from edgeproxy.public.state import State
 from edgeproxy.registry import Site
-from edgeproxy.store.base import Fate
+from edgeproxy.store.base import Fate, Item
 from edgeproxy.web.asgi import Fixed, Receive, Scope, Send, read_body, reply
 from edgeproxy.web.exchange import Exchange
 
 BODY_BYTES = 64 * 1024
+
+_SIDE_BY_SIDE = 64
+"""Requests that go through a step together: more would not fit into a cache."""
 
 _JSON = msgspec.json.Encoder()
 _PLAIN_ANSWERS = {
@@ -48,12 +53,82 @@ async def collect(scope: Scope, receive: Receive, send: Send, state: State) -> N
     await reply(scope, send, accepted.status, cookies, _body(accepted), fixed=_fixed(site))
 
 
-def collect_now(exchange: Exchange, state: State) -> None:
-    """`collect` for a request that is complete: no task, and one call to write the answer."""
-    fields = exchange.fields
-    try:
+class _Post:
+    """A request on its way through the steps; each step adds what the next ones need."""
+
+    __slots__ = (
+        "accepted",
+        "ask",
+        "batch",
+        "error",
+        "exchange",
+        "fates",
+        "intake",
+        "items",
+        "site",
+    )
+
+    accepted: Accepted
+    ask: Ask
+    batch: RawBatch
+    error: BaseException | None
+    exchange: Exchange
+    fates: Sequence[Sequence[Fate]]
+    intake: Intake
+    items: list[Item]
+    site: Site
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+
+
+class Collector:
+    """`collect` for requests that are complete: no task each, and step by step for many.
+
+    What one turn of the event loop brings goes through each step side by side. The steps of one
+    request after another would each find the processor's caches full of the other steps' code;
+    measured, that costs a third of all time.
+
+    Args:
+        state: What it works with.
+        loop: Where it is called.
+    """
+
+    def __init__(self, state: State, loop: asyncio.AbstractEventLoop) -> None:
+        self._state = state
+        self._loop = loop
+        self._come: list[_Post] = []
+        self._stored: list[_Post] = []
+
+    def take(self, exchange: Exchange) -> None:
+        """See `Direct`."""
+        if not self._come:
+            self._loop.call_soon(self._begin)
+        self._come.append(_Post(exchange))
+
+    def _begin(self) -> None:
+        come, self._come = self._come, []
+        for start in range(0, len(come), _SIDE_BY_SIDE):
+            posts = come[start : start + _SIDE_BY_SIDE]
+            for step in (self._ask, self._read, self._meet, self._route, self._store):
+                posts = self._through(step, posts)
+
+    def _through(self, step: Callable[[_Post], bool], posts: list[_Post]) -> list[_Post]:
+        """The posts that the step lets go on; what it raises is answered."""
+        on = []
+        for post in posts:
+            try:
+                if step(post):
+                    on.append(post)
+            except Exception as error:
+                self._refuse(post, error)
+        return on
+
+    def _ask(self, post: _Post) -> bool:
+        exchange, state = post.exchange, self._state
+        fields = exchange.fields
         cookie = fields.get(b"cookie")
-        ask = ask_of(
+        post.ask = ask_of(
             fields,
             () if cookie is None else (cookie,),
             fields.get(b"x-forwarded-for", b""),
@@ -61,56 +136,69 @@ def collect_now(exchange: Exchange, state: State) -> None:
             encrypted=False,
             proxies=state.proxies,
         )
-        site = admitted(ask, state)
-        intake = Intake(tag.parse(exchange.body), ask, site, state)
-        if intake.contact.decision.withdraw:
-            exchange.later(_withdraw(exchange, intake, state))
+        post.site = admitted(post.ask, state)
+        return True
+
+    def _read(self, post: _Post) -> bool:
+        post.batch = tag.parse(post.exchange.body)
+        return True
+
+    def _meet(self, post: _Post) -> bool:
+        post.intake = Intake(post.batch, post.ask, post.site, self._state)
+        if post.intake.contact.decision.withdraw:
+            post.exchange.later(self._withdraw(post))
+            return False
+        return True
+
+    async def _withdraw(self, post: _Post) -> None:
+        try:
+            await withdraw(post.intake.contact, post.site, self._state)
+        except Exception as error:
+            self._refuse(post, error)
         else:
-            _store(exchange, intake, state)
-    except Exception as error:
-        _refuse(exchange, error, state)
+            self._through(self._store, self._through(self._route, [post]))
 
+    def _route(self, post: _Post) -> bool:
+        post.items = post.intake.items()
+        return True
 
-async def _withdraw(exchange: Exchange, intake: Intake, state: State) -> None:
-    try:
-        await withdraw(intake.contact, intake.site, state)
-        _store(exchange, intake, state)
-    except Exception as error:
-        _refuse(exchange, error, state)
+    def _store(self, post: _Post) -> bool:
+        if post.items:
+            self._state.store.submit(post.items, partial(self._told, post))
+        else:
+            self._told(post, (), None)
+        return True
 
+    def _told(
+        self, post: _Post, fates: Sequence[Sequence[Fate]], error: BaseException | None
+    ) -> None:
+        post.fates, post.error = fates, error
+        if not self._stored:
+            self._loop.call_soon(self._end)
+        self._stored.append(post)
 
-def _store(exchange: Exchange, intake: Intake, state: State) -> None:
-    items = intake.items()
-    if items:
-        state.store.submit(items, partial(_stored, exchange, intake, state))
-    else:
-        _answer(exchange, intake, ())
+    def _end(self) -> None:
+        stored, self._stored = self._stored, []
+        for step in (self._count, self._answer):
+            stored = self._through(step, stored)
 
+    def _count(self, post: _Post) -> bool:
+        if post.error is not None:
+            raise post.error
+        post.accepted = post.intake.taken(post.fates)
+        return True
 
-def _stored(
-    exchange: Exchange,
-    intake: Intake,
-    state: State,
-    fates: Sequence[Sequence[Fate]],
-    error: BaseException | None,
-) -> None:
-    try:
-        if error is not None:
-            raise error
-        _answer(exchange, intake, fates)
-    except Exception as fault:
-        _refuse(exchange, fault, state)
+    def _answer(self, post: _Post) -> bool:
+        accepted = post.accepted
+        cookies = b"".join([b"set-cookie: %b\r\n" % line for line in accepted.cookies])
+        lines = cookies + _fixed(post.site).lines
+        post.exchange.answer(accepted.status, lines, _body(accepted))
+        return True
 
-
-def _answer(exchange: Exchange, intake: Intake, fates: Sequence[Sequence[Fate]]) -> None:
-    accepted = intake.taken(fates)
-    cookies = b"".join([b"set-cookie: %b\r\n" % line for line in accepted.cookies])
-    exchange.answer(accepted.status, cookies + _fixed(intake.site).lines, _body(accepted))
-
-
-def _refuse(exchange: Exchange, error: Exception, state: State) -> None:
-    origin = exchange.fields.get(b"origin")
-    exchange.refuse(*refusal(error, origin, state.registry, path="/e", log=state.log))
+    def _refuse(self, post: _Post, error: Exception) -> None:
+        state = self._state
+        origin = post.exchange.fields.get(b"origin")
+        post.exchange.refuse(*refusal(error, origin, state.registry, path="/e", log=state.log))
 
 
 def _body(accepted: Accepted) -> bytes:
