@@ -69,6 +69,9 @@ async def accept(batch: RawBatch, ask: Ask, site: Site, state: State) -> Accepte
     intake = Intake(batch, ask, site, state)
     if intake.contact.decision.withdraw:
         await withdraw(intake.contact, site, state)
+    intake.prepare()
+    intake.build()
+    intake.seal()
     items = intake.items()
     fates = await state.store.append(items) if items else ()
     return intake.taken(fates)
@@ -90,7 +93,10 @@ def _refusal(ask: Ask, bot: bool, decision: Decision, site: Site) -> str:
 
 
 class Intake:
-    """The events of one request on their way into the store: `items`, then `taken`.
+    """The events of one request on their way into the store.
+
+    The steps in their order: `prepare`, `build`, `seal`, `items`, and `taken` once those are
+    durable. They are apart so that many requests can go through each of them side by side.
 
     Attributes:
         contact: Whose request it is.
@@ -106,11 +112,11 @@ class Intake:
         "_fill",
         "_known",
         "_now_ms",
+        "_ready",
         "_refusal",
         "_rejected",
         "_scene",
         "_state",
-        "_taken",
         "_told",
         "_visitor",
         "_watch",
@@ -139,31 +145,12 @@ class Intake:
         self._rejected: list[Rejected] = list(batch.rejected)
         self._dropped: dict[str, int] = {}
         self._boxes: dict[str, bytes] = {}
-        self._taken: list[tuple[RawEvent, Event, tuple[Choice, ...]]] = []
+        self._ready: list[tuple[RawEvent, Event | None, tuple[Choice, ...]]] = []
 
-    def items(self) -> list[Item]:
-        """Route and build the events; what is left is for the store."""
+    def prepare(self) -> None:
+        """Work out what the events have in common: the person, hashed, and the page."""
         if self._refusal:
-            for raw in self._batch.events:
-                self._drop(raw, self._refusal)
-            return []
-        self._prepare()
-        items: list[Item] = []
-        bindings = self._bindings()
-        for raw in self._batch.events:
-            if raw.name == "reset" and raw.call != "page":
-                bindings.append(Binding(visitor=self._visitor, forget=True))
-            routed = self._route(raw)
-            built = self._build(raw, routed) if routed.choices else None
-            if bindings:
-                items += [Item((), binding) for binding in bindings]
-                bindings = []
-            if built is not None:
-                self._taken.append((raw, built, routed.choices))
-                items.append(Item(self._entries(built, routed.choices)))
-        return items
-
-    def _prepare(self) -> None:
+            return
         ask, batch, source = self._ask, self._batch, self.site.source
         contact, told, now_ms = self.contact, self._told, self._now_ms
         visitor = contact.visitor
@@ -188,6 +175,37 @@ class Intake:
             address_hmac=address_hmac(self._state.trace_key, self._address),
             agent_hmac=told.hmac,
         )
+
+    def build(self) -> None:
+        """Route the events and make the canonical ones, or count why not."""
+        for raw in self._batch.events:
+            if self._refusal:
+                self._drop(raw, self._refusal)
+                continue
+            routed = self._route(raw)
+            built = self._build(raw, routed) if routed.choices else None
+            self._ready.append((raw, built, routed.choices))
+
+    def seal(self) -> None:
+        """Encrypt what only the wire may see, once for each integration."""
+        for _, built, choices in self._ready:
+            if built is not None:
+                for choice in choices:
+                    self._seal(choice.target)
+
+    def items(self) -> list[Item]:
+        """What is for the store."""
+        items: list[Item] = []
+        bindings = self._bindings() if self._ready else []
+        for raw, built, choices in self._ready:
+            if raw.name == "reset" and raw.call != "page":
+                bindings.append(Binding(visitor=self._visitor, forget=True))
+            if bindings:
+                items += [Item((), binding) for binding in bindings]
+                bindings = []
+            if built is not None:
+                items.append(Item(self._entries(built, choices)))
+        return items
 
     def _bindings(self) -> list[Binding]:
         """What the batch says of its visitor, kept for all later events; only with consent."""
@@ -221,7 +239,7 @@ class Intake:
 
     def _entries(self, event: Event, choices: Sequence[Choice]) -> tuple[Entry, ...]:
         expires_ms = event.time_ms + MAX_AGE_MS[event.channel]
-        visitor = self._visitor
+        visitor, boxes = self._visitor, self._boxes
         return tuple(
             [
                 entry(
@@ -229,33 +247,31 @@ class Intake:
                     one,
                     visitor=visitor,
                     expires_ms=expires_ms,
-                    sealed=self._box(one.target),
+                    sealed=boxes[one.target.integration.id],
                     fill=self._fill,
                 )
                 for one in choices
             ]
         )
 
-    def _box(self, to: Target) -> bytes:
-        """The sealed extras for one integration, made once a request."""
+    def _seal(self, to: Target) -> None:
         integration = to.integration
-        box = self._boxes.get(integration.id)
-        if box is None:
-            known = self._known
-            sealed = extras_for(
-                integration,
-                Extras(
-                    user_agent=self._ask.user_agent,
-                    address=self._address,
-                    mobile_ad_id=known.mobile_ad_id,
-                    idfv=known.idfv,
-                ),
-                bound_to=bound_to(integration.id, self._visitor, b""),
-                sha256=sha256,
-            )
-            box = b"" if sealed is None else self._state.seal(_SEAL.encode(sealed))
-            self._boxes[integration.id] = box
-        return box
+        if integration.id in self._boxes:
+            return
+        known = self._known
+        sealed = extras_for(
+            integration,
+            Extras(
+                user_agent=self._ask.user_agent,
+                address=self._address,
+                mobile_ad_id=known.mobile_ad_id,
+                idfv=known.idfv,
+            ),
+            bound_to=bound_to(integration.id, self._visitor, b""),
+            sha256=sha256,
+        )
+        box = b"" if sealed is None else self._state.seal(_SEAL.encode(sealed))
+        self._boxes[integration.id] = box
 
     def taken(self, fates: Sequence[Sequence[Fate]]) -> Accepted:
         """What happened, once it is durable; delivery is told."""
@@ -310,9 +326,12 @@ class Intake:
 
     def _tell_taken(self, fates: Sequence[Sequence[Fate]]) -> None:
         """Trace what came in, as it is after hashing, and under which rules it was queued."""
-        for (raw, event, choices), fate in zip(self._taken, fates, strict=True):
+        told = iter(fates)
+        for raw, event, choices in self._ready:
+            if event is None:
+                continue
             self._tell("received", event.id, raw.name, event=msgspec.to_builtins(event))
-            for choice, one in zip(choices, fate, strict=True):
+            for choice, one in zip(choices, next(told), strict=True):
                 self._tell(
                     "queued" if one is Fate.ACCEPTED else "duplicate",
                     wire_id(event.id, choice),

@@ -99,6 +99,7 @@ class Collector:
         self._loop = loop
         self._come: list[_Post] = []
         self._stored: list[_Post] = []
+        self._steps = (self._prepare, self._build, self._seal, self._list, self._store)
 
     def take(self, exchange: Exchange) -> None:
         """See `Direct`."""
@@ -110,7 +111,7 @@ class Collector:
         come, self._come = self._come, []
         for start in range(0, len(come), _SIDE_BY_SIDE):
             posts = come[start : start + _SIDE_BY_SIDE]
-            for step in (self._ask, self._read, self._meet, self._route, self._store):
+            for step in (self._ask, self._read, self._meet, *self._steps):
                 posts = self._through(step, posts)
 
     def _through(self, step: Callable[[_Post], bool], posts: list[_Post]) -> list[_Post]:
@@ -156,9 +157,23 @@ class Collector:
         except Exception as error:
             self._refuse(post, error)
         else:
-            self._through(self._store, self._through(self._route, [post]))
+            posts = [post]
+            for step in self._steps:
+                posts = self._through(step, posts)
 
-    def _route(self, post: _Post) -> bool:
+    def _prepare(self, post: _Post) -> bool:
+        post.intake.prepare()
+        return True
+
+    def _build(self, post: _Post) -> bool:
+        post.intake.build()
+        return True
+
+    def _seal(self, post: _Post) -> bool:
+        post.intake.seal()
+        return True
+
+    def _list(self, post: _Post) -> bool:
         post.items = post.intake.items()
         return True
 
