@@ -6,6 +6,8 @@ EdgeproxyError
 ├── Refused              the caller of a listener        an HTTP status, a code and a sentence
 │   ├── BadBatch         400 (or 413, 415, 422)
 │   ├── Forbidden        403
+│   ├── Conflict         409
+│   ├── Unfit            422 with every fault of what was sent
 │   └── StoreBusy        503 with Retry-After
 └── CannotMap            nobody: the event becomes a dead letter with this reason
 
@@ -90,6 +92,27 @@ class Forbidden(Refused):
     """The caller may not do this."""
 
     status = 403
+
+
+class Conflict(Refused):
+    """What was asked for does not fit what is there now."""
+
+    status = 409
+
+
+class Unfit(Refused):
+    """What was sent cannot be used; every fault at once.
+
+    Args:
+        faults: (field, what is wrong and what would do) pairs, without secrets.
+    """
+
+    status = 422
+
+    def __init__(self, faults: Sequence[tuple[str, str]]) -> None:
+        self.faults = tuple(faults)
+        sentence = "; ".join(f"{field} {text}" if field else text for field, text in self.faults)
+        super().__init__("unfit", sentence)
 
 
 class StoreBusy(Refused):

@@ -1,6 +1,9 @@
 """Connections that are cut, slow, dead, pooled, or in one another's way."""
 
 import asyncio
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
@@ -32,7 +35,7 @@ from tests.contract.store_world import (
     put,
     take,
 )
-from tests.edge import now_ms
+from tests.edge import ROOT, now_ms
 from tests.fakes import eventually
 from tests.proxy import Proxy
 
@@ -63,8 +66,14 @@ def tables(schema: postgres.Schema) -> postgres.Schema:
     return schema
 
 
-def ignored(tx: Tx, at_ms: int) -> None:
+class Ignored:
     """Nothing to do when the clock is known."""
+
+    def tick(self, tx: Tx, now_ms: int) -> None: ...
+    def passed(self, now_ms: int) -> None: ...
+
+
+ignored = Ignored()
 
 
 def through(proxy: Proxy, schema: postgres.Schema) -> str:
@@ -165,7 +174,7 @@ class TestPatience:
     ) -> None:
         async with (await proxied(schema)).listening() as proxy:
             link = Link(conninfo(through(proxy, schema)))
-            writer = Writer(link, Ledger("n"), on_now=ignored, on_fatal=None, deadline_s=0.3)
+            writer = Writer(link, Ledger("n"), clock=ignored, on_fatal=None, deadline_s=0.3)
             assert await writer.append([Item((entry("a"),))]) == [(NEW,)]
             proxy.faults.latency_s = 0.3
             with pytest.raises(StoreBusy, match="store_slow"):
@@ -179,7 +188,7 @@ class TestPatience:
     ) -> None:
         async with (await proxied(schema)).listening() as proxy:
             link = Link(conninfo(through(proxy, schema)))
-            writer = Writer(link, Ledger("n"), on_now=ignored, on_fatal=None)
+            writer = Writer(link, Ledger("n"), clock=ignored, on_fatal=None)
             await writer.append([Item((entry("a"),))])
             proxy.faults.black_hole = True
             items = [[Item((entry(),)) for _ in range(64)] for _ in range(QUEUE_ITEMS // 64)]
@@ -392,3 +401,42 @@ class TestDsn:
         )
         with pytest.raises(StoreBusy, match="store_unreachable"):
             link.use()
+
+
+@pytest.mark.parametrize(("version", "whole"), [(16, None), (18, "1min")])
+def test_a_server_asks_whether_a_silent_node_is_still_there(
+    version: int, whole: str | None
+) -> None:
+    """By itself it would ask after two hours; the settings end with the transaction."""
+    names = ("tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count")
+    wanted = (*names, "tcp_user_timeout", "transaction_timeout")
+    sql = "SELECT " + ", ".join(f"current_setting('{name}', true)" for name in wanted)
+    link = Link(conninfo(postgres.shared(version)))
+    inside = write(link, lambda tx: tx.one(sql), ignored)
+    assert inside == ("10", "5", "3", "30000", whole)
+    assert transaction.read(link, lambda tx: tx.one(sql)) != inside
+    link.drop()
+
+
+@pytest.mark.parametrize("version", sorted(postgres.VERSIONS))
+async def test_a_node_that_freezes_in_a_transaction_keeps_the_others_for_seconds_only(
+    version: int,
+) -> None:
+    """Its host answers for it, so nothing is wrong with the connection."""
+    schema = postgres.Schema(postgres.shared(version))
+    store = await PostgresStore.open(schema.url, now_ms=now_ms)
+    command = [sys.executable, "-m", "tests.postgres_frozen", schema.url, SHOP]
+    with subprocess.Popen(command, cwd=ROOT) as frozen:  # noqa: ASYNC220
+        try:
+            os.waitid(os.P_PID, frozen.pid, os.WSTOPPED)  # noqa: ASYNC222
+
+            async def granted() -> bool:
+                with suppress(StoreBusy):
+                    return await store.acquire(SHOP, rate=50, burst=100) == 0
+                return False
+
+            await eventually(granted, "the limiter is free", within_s=30)
+        finally:
+            frozen.kill()
+    await store.close()
+    schema.drop()

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from edgeproxy.errors import ConfigError, StoreBusy
 from edgeproxy.store import open_store
 from edgeproxy.store.base import Binding, Dead, Fate, Gate, Item, Store
-from edgeproxy.store.migrate import Step
+from edgeproxy.store.migrate import Step, steps
 from edgeproxy.store.postgres.schema import Tables
 from edgeproxy.store.postgres.store import PostgresStore
 from tests import postgres
@@ -164,12 +164,14 @@ class TestServer:
         named = {await store.meta("store") for store in stores}
         assert len(named) == 1
         await asyncio.gather(*[store.close() for store in stores])
-        assert schema.execute("SELECT value FROM meta WHERE name = 'schema'") == [("1",)]
+        newest = str(steps("postgres")[-1].number)
+        assert schema.execute("SELECT value FROM meta WHERE name = 'schema'") == [(newest,)]
 
     async def test_a_step_of_the_schema_is_taken_once(self, schema: postgres.Schema) -> None:
         async with nodes(schema, "a"):
             pass
-        slow = Step(2, "SELECT pg_sleep(0.2); INSERT INTO meta SELECT count(*), '' FROM meta")
+        sql = "SELECT pg_sleep(0.2); INSERT INTO meta SELECT count(*), '' FROM meta"
+        slow = Step(steps("postgres")[-1].number + 1, sql)
         before = schema.execute("SELECT count(*) FROM meta")[0][0]
 
         def apply() -> None:

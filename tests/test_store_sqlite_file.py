@@ -1,5 +1,6 @@
 """Where a SQLite store may lie, who may read it, and what is refused in one clear sentence."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from edgeproxy.store.filelock import FileLock
 from edgeproxy.store.sqlite.file import (
     READER_PRAGMAS,
     WRITER_PRAGMAS,
+    is_full,
     open_files,
     read_mounts,
     refuse_network,
@@ -218,3 +220,19 @@ def test_processes_that_open_at_once_make_one_store(tmp_path: Path) -> None:
     names = {child.communicate()[0].strip() for child in children}
     assert len(names) == 1
     assert [child.returncode for child in children] == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("error", "full"),
+    [
+        (OSError(errno.ENOSPC, "full"), True),
+        (OSError(errno.EDQUOT, "quota"), True),
+        (OSError(errno.EACCES, "no"), False),
+        (apsw.IOError("disk I/O error"), False),  # there is room: the disk is broken
+        (apsw.BusyError("locked"), False),
+    ],
+)
+def test_a_full_volume_is_told_from_a_broken_one(
+    tmp_path: Path, error: Exception, full: bool
+) -> None:
+    assert is_full(tmp_path, error) == full

@@ -157,6 +157,13 @@ def test_a_sweep_takes_old_keys_out_of_runs_and_leaves_live_ones(tmp_path: Path)
         assert take(db, end_ms + 2 * seen.KEEP_MS, *range(20)) == [NEW] * 20
 
 
+def test_a_copy_of_a_young_event_is_known_before_all_runs_are_read(tmp_path: Path) -> None:
+    with connections(tmp_path, (2, 3), (2, 1)) as (writer, other):
+        for numbers in ((0, 1), (2, 3), (4,)):
+            take(writer, START_MS, *numbers)
+        assert take(other, START_MS, 4) == [OLD]
+
+
 ACTS = st.lists(
     st.tuples(
         st.sampled_from(["take", "take", "take", "keep", "release", "sweep", "roll back"]),

@@ -9,6 +9,7 @@ import pytest
 from edgeproxy.errors import ConfigError, Failed
 from edgeproxy.store.base import Binding, Dead, Gate, Item
 from edgeproxy.store.filelock import FileLock
+from edgeproxy.store.office import Change
 from edgeproxy.store.sqlite.damage import close_untouched
 from edgeproxy.store.sqlite.file import connect, open_files
 from edgeproxy.store.sqlite.runs import YOUNG_MAX
@@ -216,3 +217,19 @@ class TestRefused:
         with pytest.raises(ConfigError, match="is being opened by another process"):
             wreck.salvage()
         held.close()
+
+
+async def test_what_people_made_comes_over_and_is_seen_by_who_runs_already(wreck: Wreck) -> None:
+    before = await SqliteStore.open(str(wreck.old), now_ms=wreck.clock)
+    change = Change(who="jane", action="create", kind="source", id="store")
+    await before.office.put("source", "store", b"made", change=change)
+    await before.office.put("integration", "store", b"box")
+    await before.close()
+    running = await SqliteStore.open(str(wreck.new), now_ms=wreck.clock)
+    edition = await running.office.edition()
+    wreck.salvage()
+    assert await running.office.edition() > edition
+    assert [one.body for one in await running.office.records("source")] == [b"made"]
+    assert [one.body for one in await running.office.records("integration")] == [b"box"]
+    assert [one.who for one in await running.office.changes()] == ["jane"]
+    await running.close()

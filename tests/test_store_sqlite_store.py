@@ -14,7 +14,7 @@ import pytest
 from msgspec.structs import replace
 
 from edgeproxy.errors import ConfigError, StoreBusy
-from edgeproxy.store.base import SEEN_S, Binding, Dead, Gate, Item, Retry
+from edgeproxy.store.base import SEEN_S, Binding, Dead, Gate, Item, Lease, Retry
 from edgeproxy.store.space import Wishes
 from edgeproxy.store.sqlite import append, gates, leases, upkeep
 from edgeproxy.store.sqlite.damage import last_aside
@@ -209,6 +209,35 @@ class TestRoom:
         await eventually(taken_again, "there is room again")
         await store.check()
         assert all(counts.balanced for counts in await store.stats())
+
+    async def test_a_full_disk_hands_out_fewer_rows_at_a_time(self, place: Place) -> None:
+        """A lease makes rows longer, so a large one takes room that is not there."""
+        store = await place.open()
+        await put(store, *[entry(body=b"b" * 724) for _ in range(200)])
+
+        def fill(db: apsw.Connection, now_ms: int) -> None:
+            db.pragma("max_page_count", db.pragma("page_count") + 10)
+
+        await store._writer.book(fill)
+        sizes = []
+        while lease := await take(store, limit=200):
+            sizes.append(len(lease.rows))
+            assert await store.settle(lease, delivered=ids(lease)) == len(lease.rows)
+        assert sizes[0] < 200
+        assert sum(sizes) == 200
+
+    async def test_a_full_disk_that_takes_no_lease_at_all_says_so(self, place: Place) -> None:
+        store = await place.open()
+        await some(store, 1)
+        asked: list[int] = []
+
+        def full(db: apsw.Connection, now_ms: int) -> Lease:
+            asked.append(now_ms)
+            raise apsw.FullError("disk")
+
+        with pytest.raises(StoreBusy, match="store_full"):
+            await store._writer.book(full)
+        assert len(asked) == 2  # the second time in an empty log
 
     async def test_a_check_writes_to_the_disk(self, tmp_path: Path) -> None:
         clock = Clock()

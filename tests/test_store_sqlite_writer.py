@@ -42,7 +42,7 @@ def item(size_bytes: int = 100) -> list[Item]:
 class Bench:
     """A writer on a file of its own, and a door that holds its thread back."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, lock_wait_s: float = 0.05) -> None:
         self.path = folder / "edge.db"
         self.path.touch()
         self.db = connect(self.path)
@@ -57,7 +57,7 @@ class Bench:
             room=self.room,
             now_ms=lambda: self.now_ms,
             on_fatal=self.fatal.append,
-            lock_wait_s=0.05,
+            lock_wait_s=lock_wait_s,
         )
         self.reached = threading.Event()
         self.door = threading.Event()
@@ -304,6 +304,21 @@ class TestAnotherTime:
         foreign.execute("ROLLBACK")
         assert await bench.writer.append(item()) == [(Fate.ACCEPTED,)]
         foreign.close()
+
+    async def test_who_waited_in_vain_waits_less_until_it_works(self, tmp_path: Path) -> None:
+        """A queue of groups, or an end, must not take five seconds for each of them."""
+        bench = Bench(tmp_path, lock_wait_s=5.0)
+        await bench.writer.book(lambda db, _: db.set_busy_timeout(20), Turn.AFTER)
+        foreign = apsw.Connection(str(bench.path))
+        foreign.execute("BEGIN IMMEDIATE")
+        waits = []
+        for _ in range(2):
+            assert (await refused(bench.writer.append(item()))).code == "store_locked"
+            waits.append(bench.db.pragma("busy_timeout"))
+        foreign.close()
+        assert await bench.writer.append(item()) == [(Fate.ACCEPTED,)]
+        assert [*waits, bench.db.pragma("busy_timeout")] == [500, 500, 5000]
+        await bench.writer.close()
 
     async def test_the_disk_is_full(self, bench: Bench) -> None:
         await bench.writer.book(lambda db, _: db.pragma("max_page_count", 40), Turn.AFTER)

@@ -1,8 +1,9 @@
 """The `Store` protocol, its values and its promises; one test suite holds every engine to them.
 
 The store keeps addressed, labelled bytes. It filters by integration, name, visitor and time and
-never looks into `body`, `sealed` or `traits`. Durations cross this interface, not instants, except
-for `event_time_ms` and `expires_ms`, which are facts of the event (Unix ms).
+never looks into `body`, `sealed` or `traits`, except for the text that `visitors_with` is given.
+Durations cross this interface, not instants, except for `event_time_ms` and `expires_ms`, which are
+facts of the event (Unix ms).
 
 The ledger counts rows (event x integration), per integration:
 `accepted + replayed = delivered + dead + erased + pending`.
@@ -15,6 +16,7 @@ from typing import Protocol
 import msgspec
 
 from edgeproxy.outcome import GateState
+from edgeproxy.store.office import Office
 
 SEEN_S = 48 * 3600
 """How long an event id collapses, from acceptance and again from delivery."""
@@ -24,6 +26,9 @@ SEEN_ORDER_S = 30 * 86400
 
 DEAD_S = 30 * 86400
 """How long a dead letter is kept."""
+
+VISITORS_MAX = 1000
+"""`visitors_with` finds no more."""
 
 IDENTITY_S = 395 * 86400
 """How long the digests of a visitor are kept after they were last used."""
@@ -87,7 +92,11 @@ class Fate(Enum):
 
 
 class Row(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """One row handed out by `claim`. `attempt` counts from 1. `known` is b"" or traits."""
+    """One row handed out by `claim`.
+
+    `attempt` counts from 1. `known` is b"" or traits. `age_s`: since it was accepted, as far as
+    the clocks agree.
+    """
 
     id: int
     key: bytes
@@ -98,6 +107,7 @@ class Row(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     known: bytes
     attempt: int
     event_time_ms: int
+    age_s: float = 0.0
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,10 +202,59 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int
     reason: str
     detail: str
+    visitor: bytes = b""
+
+
+class DeadCount(msgspec.Struct, frozen=True, kw_only=True):
+    """So many dead letters of one integration, reason and Snap event name, and when they died."""
+
+    integration: str
+    reason: str
+    name: str
+    n: int
+    oldest_ms: int
+    newest_ms: int
+
+
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+    """One row in the queue, for people. `leased`: somebody is sending it now."""
+
+    id: int
+    integration: str
+    name: str
+    body: bytes
+    event_time_ms: int
+    created_ms: int
+    attempt: int
+    leased: bool
+    error: str
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """What the store has of one visitor.
+
+    `waiting` and `dead` are the newest, at most as many as were asked for; `waiting_n` and
+    `dead_n` count all. `last_seen_ms` is when the traits were last used, to the day.
+    """
+
+    traits: bytes = b""
+    last_seen_ms: int | None = None
+    waiting: tuple[Waiting, ...] = ()
+    dead: tuple[DeadLetter, ...] = ()
+    waiting_n: int = 0
+    dead_n: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.traits or self.waiting_n or self.dead_n)
 
 
 class Reader(Protocol):
     """A store that is only looked into; see `Store` for what each method says."""
+
+    @property
+    def office(self) -> Office:
+        """See `Store.office`; nothing can be put into it."""
+        ...
 
     async def stats(self) -> Sequence[Counts]:
         """See `Store.stats`."""
@@ -210,10 +269,24 @@ class Reader(Protocol):
         *,
         integration: str | None = None,
         reason: str | None = None,
+        name: str | None = None,
+        ids: Sequence[int] | None = None,
         before: int | None = None,
         limit: int = 100,
     ) -> Sequence[DeadLetter]:
         """See `Store.dead_letters`."""
+        ...
+
+    async def dead_counts(self) -> Sequence[DeadCount]:
+        """See `Store.dead_counts`."""
+        ...
+
+    async def held(self, visitor: bytes, *, limit: int = 100) -> Held:
+        """See `Store.held`."""
+        ...
+
+    async def visitors_with(self, trait: str, value: str) -> Sequence[bytes]:
+        """See `Store.visitors_with`."""
         ...
 
     async def close(self) -> None:
@@ -227,6 +300,11 @@ Told = Callable[[Sequence[Sequence[Fate]], BaseException | None], None]
 
 class Store(Protocol):
     """What every engine does. All methods raise `StoreBusy` when the engine cannot answer now."""
+
+    @property
+    def office(self) -> Office:
+        """What people make at run time, and the audit log."""
+        ...
 
     async def append(self, items: Sequence[Item]) -> Sequence[Sequence[Fate]]:
         """Make the items durable, all or none, in order; return one fate for each entry.
@@ -329,10 +407,44 @@ class Store(Protocol):
         *,
         integration: str | None = None,
         reason: str | None = None,
+        name: str | None = None,
+        ids: Sequence[int] | None = None,
         before: int | None = None,
         limit: int = 100,
     ) -> Sequence[DeadLetter]:
-        """The newest dead letters, highest id first; `before` an id, for the next page."""
+        """The newest dead letters, highest id first.
+
+        Args:
+            integration: Only those of this one.
+            reason: Only those with this reason.
+            name: Only those with this Snap event name.
+            ids: Only these.
+            before: Only those with a smaller id: the next page.
+            limit: At most so many.
+        """
+        ...
+
+    async def dead_counts(self) -> Sequence[DeadCount]:
+        """All dead letters, counted; ordered by integration, reason and name."""
+        ...
+
+    async def held(self, visitor: bytes, *, limit: int = 100) -> Held:
+        """What there is of a visitor; nothing for b""."""
+        ...
+
+    async def visitors_with(self, trait: str, value: str) -> Sequence[bytes]:
+        """The visitors of whom a text is known, in traits, queued rows and dead letters.
+
+        Everything is read, a bounded slice at a time: for people who ask about a person, not for
+        events. At most `VISITORS_MAX` are found.
+
+        Args:
+            trait: A name in the JSON that was stored, such as "email_sha256".
+            value: What stands there, complete.
+
+        Raises:
+            ValueError: The name or the value is no plain text.
+        """
         ...
 
     async def replay(self, ids: Sequence[int]) -> int:

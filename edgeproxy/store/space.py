@@ -19,6 +19,9 @@ MAX_BYTES = 4096 * _MIB
 RESERVE_MIN_BYTES = 64 * _MIB
 """Four times what the write-ahead log is cut to."""
 
+RESERVE_LEAST_BYTES = 8 * _MIB
+"""With less, what one batch of bookkeeping writes may not fit, and delivery stands still."""
+
 _PERCENT_FOR_EVENTS = 97
 """Events may fill the database so far; bookkeeping needs a few pages more to make room again."""
 

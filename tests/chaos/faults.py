@@ -17,7 +17,7 @@ from tests.chaos.snap import MODES
 from tests.chaos.world import World
 
 HOUR_MS = 3_600_000
-JUMPS_MS = (-HOUR_MS, 20 * HOUR_MS)
+JUMPS_MS = (-HOUR_MS, HOUR_MS, 20 * HOUR_MS)
 TICK_S = 0.05
 
 

@@ -30,6 +30,7 @@ SCHEDULE = Schedule(
     lease_s=4.0,
     renew_s=1.0,
     booking_s=(0.2, 0.5, 1.0, 2.0),
+    last_s=1.0,
     grace_s=2.0,
 )
 """Hours become seconds, so that a seed sees every wait."""

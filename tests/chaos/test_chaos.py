@@ -16,7 +16,7 @@ from tests.chaos.soak import slopes
 from tests.chaos.world import open_world
 
 SECONDS = 12.0
-SEEDS = {"sqlite": (1, 7, 16, 85, 145), "postgres": (1, 5, 18, 49, 243)}
+SEEDS = {"sqlite": (1, 6, 7, 16, 85, 145), "postgres": (1, 5, 18, 49, 243)}
 """Seeds that stay; one that ever failed is added and never removed."""
 
 OWN = {"sqlite": SqlitePlace.faults, "postgres": PostgresPlace.faults}

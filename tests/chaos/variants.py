@@ -4,6 +4,7 @@ Each changes one thing in the process that calls it, which is a proxy or a model
 and is made stale loudly when what it changes is no longer there.
 """
 
+import asyncio
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from types import ModuleType
@@ -19,7 +20,7 @@ from edgeproxy.intake.person import read_person as read
 from edgeproxy.outcome import Verdict
 from edgeproxy.public import accept
 from edgeproxy.snap import answers
-from edgeproxy.store.base import Fate, Item
+from edgeproxy.store.base import Fate, Item, Told
 from edgeproxy.store.sqlite import append as append_
 from edgeproxy.store.sqlite import gates, graves, leases, ledger, room, seen, store, writer
 from edgeproxy.wire import WireResponse
@@ -44,15 +45,14 @@ def edit(module: ModuleType, name: str, old: str, new: str) -> None:
 
 def acknowledge_early() -> None:
     """Say yes when an event is queued, not when it is on disk."""
-    real = writer.Writer.append
+    real = writer.Writer.submit
 
-    def append(self: writer.Writer, items: Sequence[Item]) -> Any:
-        written = real(self, items)
-        answer = written.get_loop().create_future()
-        answer.set_result([tuple(Fate.ACCEPTED for _ in item.entries) for item in items])
-        return answer
+    def submit(self: writer.Writer, items: Sequence[Item], told: Told) -> None:
+        real(self, items, lambda *_: None)
+        fates = [tuple(Fate.ACCEPTED for _ in item.entries) for item in items]
+        asyncio.get_running_loop().call_soon(told, fates, None)
 
-    swap(writer.Writer, "append", append)
+    swap(writer.Writer, "submit", submit)
 
 
 def trim() -> None:

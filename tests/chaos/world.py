@@ -30,6 +30,7 @@ upstream = "{upstream}"
 
 [server]
 port = 0
+admin_port = 0
 flood_rps = 0
 
 [store]

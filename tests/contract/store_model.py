@@ -54,7 +54,7 @@ class ModelLetter:
 
 @dataclass
 class Model:
-    """Everything that is durable, and the latest time that was written in this life."""
+    """Everything that is durable, the latest time at which something was written among it."""
 
     latest: int = 0
     rows: dict[bytes, ModelRow] = field(default_factory=dict)
@@ -70,8 +70,8 @@ class Model:
         """Before each write: a clock that was set back must not make anything wait."""
         if now < self.latest - 1000:
             for row in self.rows.values():
-                if row.owner is None:
-                    row.due = min(row.due, now)
+                row.due = min(row.due, now)
+                row.until = min(row.until, now + 2 * MINUTE_MS)
             for name, (state, probe_at, backoff_s) in self.gates.items():
                 if probe_at is not None:
                     sooner = min(probe_at, now + round(backoff_s * 1000))

@@ -139,6 +139,24 @@ async def test_a_dead_letter_is_left_alone_and_its_copy_is_an_event(store: Store
     assert await put(store, rich("a", {"email_sha256": "1"})) == [NEW]
 
 
+async def test_a_replayed_letter_is_completed_like_any_row_that_waits(store: Store) -> None:
+    """By the event's id, and by the order's; each letter by its own copies."""
+    order = key("order")
+    await put(store, entry("a", order_key=order), entry("b"))
+    lease = await take(store)
+    await store.settle(lease, dead=[Dead(id=id_, reason="ambiguous_200") for id_ in ids(lease)])
+    letters = [letter.id for letter in await store.dead_letters()]
+    assert await store.replay(letters) == 2
+    by_order = rich("c", {"phone_sha256": "2"}, order_key=order)
+    copies = [rich("a", {"email_sha256": "1"}), by_order, rich("b", {"email_sha256": "3"})]
+    assert await put(store, *copies) == [OLD, OLD, OLD]
+    found = await known(store)
+    assert sorted(map(sorted, (each.items() for each in found))) == [
+        [("email_sha256", "1"), ("phone_sha256", "2")],
+        [("email_sha256", "3")],
+    ]
+
+
 async def test_nobody_s_digests_of_a_copy_stay_after_erasure(store: Store) -> None:
     await put(store, entry("a", visitor=VISITOR))
     await put(store, rich("a", {"email_sha256": "1"}, visitor=VISITOR))

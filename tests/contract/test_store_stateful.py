@@ -100,7 +100,6 @@ class StoreMachine(RuleBasedStateMachine):
     def crash(self) -> None:
         """What is not durable is gone; another life opens the same place."""
         self.store = self.do(self.world.open())
-        self.model.latest = 0
 
     @precondition(lambda self: self.now < LAST_MS)
     @rule(steps=st.sampled_from([1, 2, 12, 288, 3 * 288, 31 * 288]))

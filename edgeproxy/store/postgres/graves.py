@@ -39,6 +39,7 @@ INSERT INTO outbox (integration, key, order_key, visitor, name, body, known, eve
   created, due, sealed)
 SELECT u.*, %b, %b, ''::bytea FROM unnest(%b::text[], %b::bytea[], %b::bytea[], %b::bytea[],
   %b::text[], %b::bytea[], %b::bytea[], %b::bigint[], %b::bigint[]) AS u
+RETURNING id, key, order_key
 """
 _DISCARD = "DELETE FROM dead WHERE id = ANY(%b::bigint[]) RETURNING integration"
 _FORGET = "DELETE FROM dead WHERE visitor = %b AND visitor <> ''::bytea RETURNING integration"
@@ -101,9 +102,10 @@ def replay(tx: Tx, ledger: Ledger, ids: Sequence[int]) -> int:
             changed[order_key] = tx.now_ms + seen.KEEP_ORDER_MS
         live |= changed
     seen.release(tx, [key for key, until_ms in live.items() if not until_ms])
-    seen.keep(tx, changed)
     if back:
-        tx.execute(_REQUEUE, (tx.now_ms, tx.now_ms, *map(list, zip(*back, strict=True))))
+        columns = map(list, zip(*back, strict=True))
+        rows = tx.rows(_REQUEUE, (tx.now_ms, tx.now_ms, *columns))
+        seen.keep(tx, changed, {key: id_ for id_, *keys in rows for key in keys})
     ledger.add(tx, tally)
     return len(back)
 

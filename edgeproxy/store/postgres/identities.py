@@ -69,7 +69,7 @@ class Identities:
 
     def _all(self) -> dict[bytes, bytes]:
         if self._known is None:
-            self._known = {visitor: traits for cursor in self._asked for visitor, traits in cursor}
+            self._known = dict(row for asked in self._asked for row in asked.rows())
         return self._known
 
     def known(self, visitor: bytes) -> bytes:

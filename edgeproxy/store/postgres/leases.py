@@ -33,7 +33,8 @@ _HAND_OUT = """
 UPDATE outbox AS o SET lease = %(token)b, lease_until = %(until)s, attempt = attempt + 1
 FROM counted AS c
 WHERE o.id = c.id AND c.nth <= %(limit)s AND (c.nth = 1 OR c.total <= %(max_bytes)s)
-RETURNING c.nth, o.id, o.key, o.visitor, o.name, o.body, o.sealed, o.known, o.attempt, o.event_time
+RETURNING c.nth, o.id, o.key, o.visitor, o.name, o.body, o.sealed, o.known, o.attempt,
+  o.event_time, o.created
 """
 _CLAIM = f"""
 WITH due AS ({_FOUND} AND due <= %(now)s {_IN_TURN}),
@@ -115,8 +116,9 @@ def _leased(tx: Tx, sql: str, params: dict[str, object], *, probe: bool) -> Leas
             known=known,
             attempt=attempt,
             event_time_ms=event_time,
+            age_s=max(0, tx.now_ms - created) / 1000,
         )
-        for _, id_, key, visitor, name, body, sealed, known, attempt, event_time in sorted(
+        for _, id_, key, visitor, name, body, sealed, known, attempt, event_time, created in sorted(
             tx.rows(sql, params)
         )
     )

@@ -4,7 +4,7 @@ import math
 
 import msgspec
 
-from edgeproxy.store.base import Counts, DeadLetter
+from edgeproxy.store.base import Counts
 from edgeproxy.store.postgres.leases import RETRY_MAX_MS
 from edgeproxy.store.postgres.transaction import Tx
 
@@ -32,15 +32,6 @@ _NEXT = """
 SELECT due FROM outbox WHERE integration = %(integration)s AND lease IS NULL
 AND expires > %(now)s AND due > %(now)s ORDER BY due LIMIT 1
 """
-_LETTERS = """
-SELECT id, integration, name, body, event_time, died, attempt, reason, detail FROM dead
-WHERE {where} ORDER BY id DESC LIMIT %(limit)s
-"""
-_CHOSEN = {
-    "integration": "integration = %(integration)s",
-    "reason": "reason = %(reason)s",
-    "before": "id < %(before)s",
-}
 
 
 def stats(tx: Tx) -> list[Counts]:
@@ -71,30 +62,6 @@ def waiting(tx: Tx, integration: str) -> tuple[int, float]:
         return due, 0.0
     soonest = tx.one(_NEXT, params)
     return 0, math.inf if soonest is None else (soonest[0] - tx.now_ms) / 1000
-
-
-def dead_letters(
-    tx: Tx, integration: str | None, reason: str | None, before: int | None, limit: int
-) -> list[DeadLetter]:
-    """The newest dead letters, highest id first, of all or of those that are chosen."""
-    params = {"integration": integration, "reason": reason, "before": before, "limit": limit}
-    chosen = [sql for name, sql in _CHOSEN.items() if params[name] is not None]
-    return [
-        DeadLetter(
-            id=id_,
-            integration=whose,
-            name=name,
-            body=body,
-            event_time_ms=event_time,
-            died_ms=died,
-            attempt=attempt,
-            reason=why,
-            detail=detail,
-        )
-        for id_, whose, name, body, event_time, died, attempt, why, detail in tx.rows(
-            _LETTERS.format(where=" AND ".join(chosen) or "true"), params
-        )
-    ]
 
 
 def known(tx: Tx, visitor: bytes) -> bytes:

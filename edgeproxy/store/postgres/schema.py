@@ -29,6 +29,7 @@ _COLLIDED = (
 _META = "CREATE TABLE IF NOT EXISTS meta (name text PRIMARY KEY, value text NOT NULL)"
 _FIRST = "INSERT INTO meta (name, value) VALUES ('schema', '0') ON CONFLICT DO NOTHING"
 _NAME = "INSERT INTO meta (name, value) VALUES ('store', %s) ON CONFLICT DO NOTHING"
+_CHECKED = "INSERT INTO meta (name, value) VALUES ('checked', '0') ON CONFLICT DO NOTHING"
 _VERSION = "SELECT value FROM meta WHERE name = 'schema'"
 _FACTS = """
 SELECT coalesce(current_setting('fsync', true), 'on'),
@@ -89,6 +90,7 @@ def upgrade(db: Db) -> None:
             db.execute(_FIRST)
             migrate(Tables(db), steps("postgres"))
             db.execute(_NAME, (secrets.token_hex(16),))
+            db.execute(_CHECKED)
             break
         except _COLLIDED:
             if attempt == _TRIES - 1:

@@ -15,6 +15,8 @@ _SLACK_MS = 3_600_000
 KEEP_MS = SEEN_S * 1000 + _SLACK_MS
 KEEP_ORDER_MS = SEEN_ORDER_S * 1000 + _SLACK_MS
 
+_NO_ROWS: Mapping[bytes, int] = {}
+
 # The rows' ids are drawn here, in the order of the entries, so that keys and rows are each
 # written once.
 _TAKE = f"""
@@ -35,9 +37,9 @@ INSERT INTO seen AS s (key, expires) SELECT key, 0 FROM unnest(%b::bytea[]) AS u
 ON CONFLICT (key) DO UPDATE SET expires = s.expires RETURNING key, expires
 """
 _KEEP = """
-INSERT INTO seen AS s (key, expires)
-SELECT key, expires FROM unnest(%b::bytea[], %b::bigint[]) AS u (key, expires)
-ON CONFLICT (key) DO UPDATE SET expires = excluded.expires
+INSERT INTO seen AS s (key, expires, row_id)
+SELECT * FROM unnest(%b::bytea[], %b::bigint[], %b::bigint[]) AS u (key, expires, row_id)
+ON CONFLICT (key) DO UPDATE SET expires = excluded.expires, row_id = excluded.row_id
 """
 _EXTEND = _KEEP.replace("= excluded.expires", "= greatest(s.expires, excluded.expires)")
 _RELEASE = """
@@ -70,7 +72,7 @@ class Taking:
         """
         if self._asked is None:
             return []
-        left: dict[bytes, int] = dict(self._asked)
+        left: dict[bytes, int] = dict(self._asked.rows())
         rows: list[int | None] = []
         for entry in self._entries:
             if entry.key in left and (not entry.order_key or entry.order_key in left):
@@ -88,9 +90,9 @@ def lock(tx: Tx, keys: Iterable[bytes]) -> dict[bytes, int]:
     return dict(tx.rows(_LOCK, (wanted,))) if wanted else {}
 
 
-def keep(tx: Tx, expiries: Mapping[bytes, int]) -> None:
-    """Keep keys until the given times."""
-    _write(tx, _KEEP, expiries)
+def keep(tx: Tx, expiries: Mapping[bytes, int], rows: Mapping[bytes, int]) -> None:
+    """Keep keys until the given times; `rows` are those that wait with them."""
+    _write(tx, _KEEP, expiries, rows)
 
 
 def keep_from_now(tx: Tx, keys: Iterable[bytes], order_keys: Iterable[bytes]) -> None:
@@ -110,10 +112,12 @@ def _expiries(now_ms: int, keys: Iterable[bytes], order_keys: Iterable[bytes]) -
     return found | {key: now_ms + KEEP_ORDER_MS for key in order_keys if key}
 
 
-def _write(tx: Tx, sql: str, expiries: Mapping[bytes, int]) -> None:
+def _write(
+    tx: Tx, sql: str, expiries: Mapping[bytes, int], rows: Mapping[bytes, int] = _NO_ROWS
+) -> None:
     if expiries:
         keys = sorted(expiries)
-        tx.execute(sql, (keys, [expiries[key] for key in keys]))
+        tx.execute(sql, (keys, [expiries[key] for key in keys], [rows.get(key, 0) for key in keys]))
 
 
 def release(tx: Tx, keys: Iterable[bytes]) -> None:

@@ -1,4 +1,4 @@
-"""`PostgresStore`: the `Store` of several nodes, with the database's clock and three connections.
+"""`PostgresStore`: the `Store` of several nodes, with the database's clock and three connections, or four.
 
 What each method does in SQL lies in the modules beside this one; here it is sent to the thread
 that may do it. What acknowledges something waits for the synchronous standby; what delivery books
@@ -17,12 +17,27 @@ import psycopg
 
 from edgeproxy.errors import StoreBusy
 from edgeproxy.outcome import DEAD_REASONS
-from edgeproxy.store.base import Counts, Dead, DeadLetter, Fate, Gate, Item, Lease, Retry, Told
-from edgeproxy.store.postgres import gates, graves, leases, reads, schema, upkeep
+from edgeproxy.store import search
+from edgeproxy.store.base import (
+    Counts,
+    Dead,
+    DeadCount,
+    DeadLetter,
+    Fate,
+    Gate,
+    Held,
+    Item,
+    Lease,
+    Retry,
+    Told,
+)
+from edgeproxy.store.postgres import gates, graves, holdings, leases, reads, schema, upkeep
+from edgeproxy.store.postgres.clock import Clock
 from edgeproxy.store.postgres.desk import Desk
 from edgeproxy.store.postgres.ledger import Ledger
 from edgeproxy.store.postgres.link import Link, conninfo, place
-from edgeproxy.store.postgres.transaction import Clock, Tx, Work, read, write
+from edgeproxy.store.postgres.office import PostgresOffice
+from edgeproxy.store.postgres.transaction import Work, read, write
 from edgeproxy.store.postgres.writer import Writer
 
 START_WAIT_S = 30.0
@@ -53,23 +68,20 @@ class PostgresStore:
         on_fatal: Callable[[BaseException], None] | None,
         say: Say,
     ) -> None:
-        clock = Clock()
-
-        def on_now(tx: Tx, tx_now_ms: int) -> None:
-            if clock.was_set_back(tx_now_ms):
-                upkeep.heal_clock(tx, tx_now_ms)
-
-        self._on_now = on_now
+        self._clock = Clock()
         self._now_ms = now_ms
         self._say = say
         self._ledger = Ledger(node)
-        self._writer = Writer(Link(dsn, examine), self._ledger, on_now=on_now, on_fatal=on_fatal)
+        link = Link(dsn, examine)
+        self._writer = Writer(link, self._ledger, clock=self._clock, on_fatal=on_fatal)
         self._books = Desk(Link(dsn), "store-books")
         self._reader = Desk(Link(dsn), "store-reader")
+        self._seeker = Desk(Link(dsn), "store-seeker")  # reads all there is: others need not wait
         self._foreign: set[int] = set()
         self._submitted: set[asyncio.Task[Sequence[Sequence[Fate]]]] = set()
         self._closing = asyncio.Lock()
         self._closed = False
+        self.office = PostgresOffice(self._keep, self._read)
 
     @classmethod
     async def open(
@@ -227,14 +239,38 @@ class PostgresStore:
         *,
         integration: str | None = None,
         reason: str | None = None,
+        name: str | None = None,
+        ids: Sequence[int] | None = None,
         before: int | None = None,
         limit: int = 100,
     ) -> Sequence[DeadLetter]:
         """See `Store.dead_letters`."""
         work = partial(
-            reads.dead_letters, integration=integration, reason=reason, before=before, limit=limit
+            holdings.dead_letters,
+            integration=integration,
+            reason=reason,
+            name=name,
+            ids=ids,
+            before=before,
+            limit=limit,
         )
         return await self._read(work)
+
+    async def dead_counts(self) -> Sequence[DeadCount]:
+        """See `Store.dead_counts`."""
+        return await self._read(holdings.dead_counts)
+
+    async def held(self, visitor: bytes, *, limit: int = 100) -> Held:
+        """See `Store.held`."""
+        return await self._read(partial(holdings.held, visitor=visitor, limit=limit))
+
+    async def visitors_with(self, trait: str, value: str) -> Sequence[bytes]:
+        """See `Store.visitors_with`. On a connection of its own, which is made when asked."""
+        return await search.visitors_with(self._look, trait, value)
+
+    async def _look(self, table: str, after: Any, text: bytes) -> search.Slice:
+        work = partial(holdings.look, table=table, text=text)
+        return await self._spread(self._seeker.ask(partial(read, work=work)))
 
     async def replay(self, ids: Sequence[int]) -> int:
         """See `Store.replay`."""
@@ -261,6 +297,7 @@ class PostgresStore:
                 await self._writer.close()
                 await self._books.close()
                 await self._reader.close()
+                await self._seeker.close()
                 self._closed = True
 
     async def _keep(self, work: Work[T]) -> T:
@@ -269,7 +306,7 @@ class PostgresStore:
 
     async def _book(self, work: Work[T]) -> T:
         """Write what may be done again after a failover."""
-        call = partial(write, work=work, on_now=self._on_now, sync="local")
+        call = partial(write, work=work, clock=self._clock, sync="local")
         return await self._spread(self._books.ask(call))
 
     async def _read(self, work: Work[T]) -> T:

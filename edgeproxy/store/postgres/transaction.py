@@ -1,14 +1,16 @@
 """One transaction: statements sent ahead, the database's clock, the commit, and trying again.
 
-Statements go out without waiting (a pipeline); asking for rows waits for all that was sent. So a
-group of appends is two round trips, the second of which carries the commit.
+Statements go out in bursts (a pipeline): what gives no rows waits for the next that does, or for
+the commit. So a group of appends is two round trips, the second of which carries the commit.
+
+Each burst ends with a Sync, so that the server knows that it is our turn: only then does it end the
+transaction of a node that has stopped in the middle, and let others have its rows.
 """
 
 import contextlib
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import psycopg
 
@@ -22,64 +24,120 @@ NOW = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 TRIES = 6
 
 _PAUSE_S = 0.01
-_CLOCK_STEP_MS = 1000
-"""A clock that goes back further was set, not just corrected."""
 
 # Settings of the transaction, not of the session: under a pooler the next transaction of ours
-# has another session. A node that stops in the middle must not keep others from its rows.
-_BEGIN = f"""
-SELECT {NOW}, set_config('synchronous_commit', %s, true), set_config('lock_timeout', '5s', true),
-  set_config('idle_in_transaction_session_timeout', '10s', true)
-"""
+# has another session. A node that stops in the middle must not keep others from its rows, and a
+# server asks by itself whether one that is silent is still there: its default is two hours.
+_SETTINGS = {
+    "lock_timeout": "5s",
+    "idle_in_transaction_session_timeout": "10s",
+}
+_SETTINGS_WHERE_KNOWN = {
+    "transaction_timeout": "60s",  # PostgreSQL 17
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "30000",
+}
+
+
+def _settings() -> Iterator[str]:
+    yield "set_config('synchronous_commit', %s, true)"
+    for name, value in _SETTINGS.items():
+        yield f"set_config('{name}', '{value}', true)"
+    for name, value in _SETTINGS_WHERE_KNOWN.items():
+        known = f"current_setting('{name}', true) IS NOT NULL"
+        yield f"CASE WHEN {known} THEN set_config('{name}', '{value}', true) END"
+
+
+_BEGIN = f"SELECT {NOW}, {', '.join(_settings())}"
 _BEGIN_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 Params = Sequence[Any] | dict[str, Any]
 T = TypeVar("T")
 
 
-class Clock:
-    """The latest time at which this store wrote, over all its threads."""
+class Ticking(Protocol):
+    """Told the database's clock by every transaction that writes."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._latest_ms = 0
+    def tick(self, tx: "Tx", now_ms: int) -> None:
+        """At the beginning of a transaction; it may do something in it."""
 
-    def was_set_back(self, now_ms: int) -> bool:
-        """Note a time; whether the clock was set back since the last one."""
-        with self._lock:
-            back = now_ms < self._latest_ms - _CLOCK_STEP_MS
-            self._latest_ms = now_ms
-            return back
+    def passed(self, now_ms: int) -> None:
+        """The transaction of a `tick` is committed."""
+
+
+class Asked:
+    """A statement that goes out in its turn; `rows` waits for the answer."""
+
+    def __init__(self, tx: "Tx", sql: str, params: Params) -> None:
+        self._tx = tx
+        self._statement = sql, params
+        self._sent: psycopg.Cursor[Any] | None = None
+
+    def send(self, db: Db) -> None:
+        """Let it go out."""
+        self._sent = db.execute(*self._statement, binary=True)
+
+    def rows(self) -> list[Any]:
+        """All its rows."""
+        if self._sent is None:
+            self._tx.wait()
+        assert self._sent is not None  # noqa: S101 - for the type checker
+        return self._sent.fetchall()
 
 
 class Tx:
     """A transaction under way."""
 
-    def __init__(self, db: Db, began: "psycopg.Cursor[Any]", on_now: Callable[["Tx", int], None]):
+    def __init__(
+        self,
+        db: Db,
+        pipeline: psycopg.Pipeline,
+        began: "psycopg.Cursor[Any]",
+        clock: Ticking | None = None,
+    ) -> None:
         self._db = db
+        self._pipeline = pipeline
         self._began = began
-        self._on_now = on_now
+        self._clock = clock
         self._now_ms = 0
+        self._unsent: list[Asked] = []
 
     @property
     def now_ms(self) -> int:
         """The database's clock as the transaction began."""
         if not self._now_ms:
+            self.wait()
             (self._now_ms, *_) = self._began.fetchone() or (0,)
-            self._on_now(self, self._now_ms)
+            if self._clock is not None:
+                self._clock.tick(self, self._now_ms)
         return self._now_ms
 
-    def execute(self, sql: str, params: Params = ()) -> "psycopg.Cursor[Any]":
-        """Send a statement; its rows are there when they are asked for."""
-        return self._db.execute(sql, params, binary=True)
+    def execute(self, sql: str, params: Params = ()) -> Asked:
+        """Do a statement in its turn."""
+        asked = Asked(self, sql, params)
+        self._unsent.append(asked)
+        return asked
+
+    def send(self) -> None:
+        """Let all statements go out."""
+        for asked in self._unsent:
+            asked.send(self._db)
+        self._unsent.clear()
+
+    def wait(self) -> None:
+        """Let all statements go out, and wait until the server has done them."""
+        self.send()
+        self._pipeline.sync()
 
     def rows(self, sql: str, params: Params = ()) -> list[Any]:
         """All rows of a query."""
-        return self.execute(sql, params).fetchall()
+        return self.execute(sql, params).rows()
 
     def one(self, sql: str, params: Params = ()) -> Any:
         """The first row of a query, or None."""
-        return self.execute(sql, params).fetchone()
+        return next(iter(self.rows(sql, params)), None)
 
     def count(self, sql: str, params: Params = ()) -> int:
         """The number that a query gives."""
@@ -90,13 +148,13 @@ Work = Callable[[Tx], T]
 """Something to do inside a transaction. It may be done again when the transaction is."""
 
 
-def write(link: Link, work: Work[T], on_now: Callable[[Tx, int], None], sync: str = "on") -> T:
+def write(link: Link, work: Work[T], clock: Ticking, sync: str = "on") -> T:
     """Do the work in a transaction; durable when this returns.
 
     Args:
         link: Where.
         work: What.
-        on_now: Called with the clock once it is known.
+        clock: Told the time.
         sync: `synchronous_commit`: "on" waits for the standby, "local" for this server's disk.
 
     Raises:
@@ -107,7 +165,7 @@ def write(link: Link, work: Work[T], on_now: Callable[[Tx, int], None], sync: st
     for attempt in range(TRIES):
         commit = Commit()
         try:
-            return _write_once(link, work, on_now, sync, commit)
+            return _write_once(link, work, clock, sync, commit)
         except faults.AGAIN:
             time.sleep(_PAUSE_S * 2**attempt)
         except (*faults.CROWDED, psycopg.DataError, psycopg.IntegrityError):
@@ -131,22 +189,24 @@ class Commit:
 def _write_once(
     link: Link,
     work: Work[T],
-    on_now: Callable[[Tx, int], None],
+    clock: Ticking,
     sync: str,
     commit: Commit,
 ) -> T:
     db = link.use()
     link.unreplicated = False
     with _undone(link, db):
-        with db.pipeline():
+        with db.pipeline() as pipeline:
             db.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
-            tx = Tx(db, db.execute(_BEGIN, (sync,), binary=True), on_now)
+            tx = Tx(db, pipeline, db.execute(_BEGIN, (sync,), binary=True), clock)
             result = work(tx)
             assert tx.now_ms  # noqa: S101 - asked for, so that a clock set back is noticed
+            tx.send()
             commit.sent = True
             committed = db.execute("COMMIT")
         if committed.statusmessage != "COMMIT":
             raise faults.unknown()
+    clock.passed(tx.now_ms)
     if link.unreplicated and sync == "on":
         raise faults.unreplicated()
     return result
@@ -157,9 +217,11 @@ def read(link: Link, work: Work[T]) -> T:
     for attempt in range(2):
         db = link.use()
         try:
-            with _undone(link, db), db.pipeline():
+            with _undone(link, db), db.pipeline() as pipeline:
                 db.execute(_BEGIN_READ)
-                result = work(Tx(db, db.execute(f"SELECT {NOW}", binary=True), lambda *_: None))
+                tx = Tx(db, pipeline, db.execute(f"SELECT {NOW}", binary=True))
+                result = work(tx)
+                tx.send()
                 db.execute("COMMIT")
         except (*faults.AGAIN, *faults.CROWDED):
             raise

@@ -1,4 +1,4 @@
-"""What keeps a PostgreSQL store small and true over time: erasure, expiry, clock, notes."""
+"""What keeps a PostgreSQL store small and true over time: erasure, expiry, notes."""
 
 from collections.abc import Iterator
 
@@ -29,11 +29,6 @@ WITH gone AS (
     ORDER BY last_seen LIMIT %s FOR UPDATE SKIP LOCKED
   ) RETURNING 1
 ) SELECT count(*) FROM gone
-"""
-_DUE_NOW = "UPDATE outbox SET due = %(now)s WHERE lease IS NULL AND due > %(now)s"
-_PROBE_SOONER = """
-UPDATE gate SET probe_at = least(probe_at, %s + trunc(backoff_s * 1000)::bigint)
-WHERE probe_at IS NOT NULL
 """
 _FOREIGN = """
 SELECT pid, coalesce(usename, ''), coalesce(application_name, '') FROM pg_stat_activity
@@ -74,12 +69,6 @@ def note(tx: Tx, name: str, value: str) -> str:
     insert = "INSERT INTO meta (name, value) VALUES (%s, %s) ON CONFLICT DO NOTHING"
     tx.execute(insert, (name, value))
     return str(tx.one("SELECT value FROM meta WHERE name = %s", (name,))[0])
-
-
-def heal_clock(tx: Tx, now_ms: int) -> None:
-    """After the clock was set back: nothing waits for a time that was meant to be now."""
-    tx.execute(_DUE_NOW, {"now": now_ms})
-    tx.execute(_PROBE_SOONER, (now_ms,))
 
 
 def foreign(tx: Tx) -> Iterator[tuple[int, str]]:

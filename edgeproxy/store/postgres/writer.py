@@ -17,7 +17,7 @@ from edgeproxy.store.postgres import faults
 from edgeproxy.store.postgres.append import append
 from edgeproxy.store.postgres.ledger import Ledger
 from edgeproxy.store.postgres.link import Link
-from edgeproxy.store.postgres.transaction import Tx, Work, known_faults, write
+from edgeproxy.store.postgres.transaction import Ticking, Tx, Work, known_faults, write
 
 QUEUE_ITEMS = 4096
 QUEUE_BYTES = 16 * 1024 * 1024
@@ -58,7 +58,7 @@ class Writer:
     Args:
         link: Its connection; nobody else uses it.
         ledger: Counts what is appended.
-        on_now: Told the database's clock at each transaction.
+        clock: Told the database's time at each transaction.
         on_fatal: Called in the event loop when a group failed as none should.
         deadline_s: How long a caller waits; what it waits for goes on.
     """
@@ -68,13 +68,13 @@ class Writer:
         link: Link,
         ledger: Ledger,
         *,
-        on_now: Callable[[Tx, int], None],
+        clock: Ticking,
         on_fatal: Callable[[BaseException], None] | None,
         deadline_s: float = DEADLINE_S,
     ) -> None:
         self._link = link
         self._ledger = ledger
-        self._on_now = on_now
+        self._clock = clock
         self._on_fatal = on_fatal
         self._deadline_s = deadline_s
         self._loop = asyncio.get_running_loop()
@@ -161,7 +161,7 @@ class Writer:
 
     def _commit(self, group: Sequence[Ticket]) -> None:
         work = partial(_do, group=group, ledger=self._ledger)
-        known_faults(lambda: write(self._link, work, self._on_now))
+        known_faults(lambda: write(self._link, work, self._clock))
 
     async def close(self, wait_s: float = DEADLINE_S) -> None:
         """Finish what is queued; after `wait_s` give up what the database does not take."""

@@ -5,6 +5,8 @@ Beside `edge.db` lie `edge.db-wal` and `-shm` (SQLite's), `edge.db.lock`, `.lock
 its name is still there was lost, not new.
 """
 
+import contextlib
+import errno
 import os
 import secrets
 import sys
@@ -13,17 +15,27 @@ from pathlib import Path
 
 import apsw
 
-from edgeproxy.errors import ConfigError
+from edgeproxy.errors import ConfigError, Failed
 from edgeproxy.store.filelock import FileLock, Presence
 from edgeproxy.store.migrate import Step, migrate, steps
 from edgeproxy.store.sqlite.damage import DAMAGED, close_untouched, is_sound, last_aside, set_aside
 from edgeproxy.store.sqlite.transaction import transaction
+from edgeproxy.store.sqlite.upkeep import checkpoint
 
 OPEN_WAIT_S = 30.0
 
 _NETWORK = ("nfs", "cifs", "smb", "fuse", "afs", "ceph", "gluster")
 
 _AFRESH = "to begin with an empty store instead, use serve --accept-loss"
+
+_BEGIN_BYTES = 65_536
+"""What SQLite must be able to write beside a database before it reads a row: the log's index."""
+
+_FULL = (
+    "%s cannot be opened: its volume is full to the last bytes, and SQLite has to write about"
+    " 64 KiB beside the database before it can read it; free some space and start again: nothing"
+    " is lost"
+)
 
 _SHARED = (("trusted_schema", "off", 0), ("cell_size_check", "on", 1), ("mmap_size", "0", 0))
 WRITER_PRAGMAS: tuple[tuple[str, str, int | str], ...] = (
@@ -90,6 +102,9 @@ class StoreFiles:
             reader.close()
             close_untouched(writer)
             raise apsw.CorruptError("quick_check")
+        if unclean:  # before anything is written: on a full disk that would take the log's way
+            with contextlib.suppress(apsw.FullError):
+                checkpoint(writer)
         return writer, reader
 
     @property
@@ -148,6 +163,7 @@ def open_files(
 
     Raises:
         ConfigError: The place cannot be used; says why and what would do.
+        Failed: There is no room even to open it.
     """
     if not path.is_absolute():
         raise fault("must name an absolute path, as in sqlite:///var/lib/edgeproxy/edgeproxy.db")
@@ -162,10 +178,25 @@ def open_files(
         except BaseException:
             files.close()
             raise
-    except OSError as error:
-        raise fault(f"{path} cannot be used: {error.strerror}: {error.filename}") from error
-    except apsw.Error as error:
+    except (OSError, apsw.Error) as error:
+        if is_full(path.parent, error):
+            raise Failed(_FULL % path) from error
+        if isinstance(error, OSError):
+            raise fault(f"{path} cannot be used: {error.strerror}: {error.filename}") from error
         raise fault(f"{path} cannot be opened: {error}") from error
+
+
+def is_full(folder: Path, error: Exception) -> bool:
+    """Whether something failed because the volume of a folder has no room even to begin.
+
+    SQLite says of some such failures just that it met an I/O error.
+    """
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    if not isinstance(error, (apsw.FullError, apsw.IOError)):
+        return False
+    volume = os.statvfs(folder)
+    return volume.f_bavail * volume.f_frsize < _BEGIN_BYTES
 
 
 def _cure(aside: Path) -> str:

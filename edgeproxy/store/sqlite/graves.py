@@ -73,7 +73,7 @@ def replay(db: apsw.Connection, now_ms: int, ids: Sequence[int]) -> int:
             ledger.count(db, integration, "replay_dup", 1)
             continue
         db.execute(_REQUEUE, (*row[:-2], now_ms))
-        seen.keep(db, now_ms, [key], [order_key])
+        seen.keep(db, now_ms, [key], [order_key], db.last_insert_rowid())
         ledger.count(db, integration, "replayed", 1)
         back += 1
     return back

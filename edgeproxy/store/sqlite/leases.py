@@ -22,7 +22,7 @@ _LEASE_MAX_MS = 600_000
 """No lease is longer, for the same reason."""
 
 _SELECT = """
-SELECT id, key, visitor, name, body, sealed, known, attempt, event_time FROM outbox
+SELECT id, key, visitor, name, body, sealed, known, attempt, event_time, created FROM outbox
 INDEXED BY outbox_due WHERE integration = ?1 AND lease IS NULL AND expires > ?2
 """
 _DUE = _SELECT + "AND due <= ?2 ORDER BY due, expires, created, id"
@@ -55,11 +55,11 @@ def claim(
     probe = gate.state != "open"
     rows: list[Row] = []
     if not probe:
-        rows = _pick(islice(_due(db, now_ms, integration), limit), max_bytes)
+        rows = _pick(islice(_due(db, now_ms, integration), limit), max_bytes, now_ms)
     elif gate.probe_in_s == 0:
         newest = gate.state == "paused_reject"  # the oldest may be the one that is at fault
         found = db.execute(_NEWEST, (integration, now_ms)) if newest else None
-        rows = _pick(islice(found or _due(db, now_ms, integration), 1), max_bytes)
+        rows = _pick(islice(found or _due(db, now_ms, integration), 1), max_bytes, now_ms)
     if not rows:
         return Lease(token=b"", integration=integration, rows=())
     if probe:
@@ -74,10 +74,10 @@ def _due(db: apsw.Connection, now_ms: int, integration: str) -> Iterator[Any]:
     yield from db.execute(_FUTURE, (integration, now_ms))
 
 
-def _pick(found: Iterable[Any], max_bytes: int) -> list[Row]:
+def _pick(found: Iterable[Any], max_bytes: int, now_ms: int) -> list[Row]:
     rows: list[Row] = []
     size_bytes = 0
-    for id_, key, visitor, name, body, sealed, known, attempt, event_time in found:
+    for id_, key, visitor, name, body, sealed, known, attempt, event_time, created in found:
         size_bytes += len(body) + len(sealed) + len(known)
         if rows and size_bytes > max_bytes:
             break
@@ -92,6 +92,7 @@ def _pick(found: Iterable[Any], max_bytes: int) -> list[Row]:
                 known=known,
                 attempt=attempt + 1,
                 event_time_ms=event_time,
+                age_s=max(0, now_ms - created) / 1000,
             )
         )
     return rows

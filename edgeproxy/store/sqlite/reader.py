@@ -1,16 +1,20 @@
 """`SqliteReader`: looks into a SQLite store that another process may be writing to."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import apsw
 
 from edgeproxy.errors import Failed, StoreBusy
-from edgeproxy.store.base import Counts, DeadLetter, Gate
+from edgeproxy.store import search
+from edgeproxy.store.base import Counts, DeadCount, DeadLetter, Gate, Held
 from edgeproxy.store.migrate import steps
-from edgeproxy.store.sqlite import gates, reads
+from edgeproxy.store.sqlite import gates, holdings, reads
 from edgeproxy.store.sqlite.file import connect, fault
+from edgeproxy.store.sqlite.office import SqliteOffice
+from edgeproxy.store.sqlite.queue import Work
 
 T = TypeVar("T")
 
@@ -23,6 +27,7 @@ class SqliteReader:
     def __init__(self, db: apsw.Connection, now_ms: Callable[[], int]) -> None:
         self._db = db
         self._now_ms = now_ms
+        self.office = SqliteOffice(self._look, self._look)
 
     @classmethod
     def open(cls, path: str, *, now_ms: Callable[[], int]) -> Self:
@@ -54,17 +59,44 @@ class SqliteReader:
         *,
         integration: str | None = None,
         reason: str | None = None,
+        name: str | None = None,
+        ids: Sequence[int] | None = None,
         before: int | None = None,
         limit: int = 100,
     ) -> Sequence[DeadLetter]:
         """See `Store.dead_letters`."""
-        return self._read(
-            lambda: reads.dead_letters(self._db, self._now_ms(), integration, reason, before, limit)
+        work = partial(
+            holdings.dead_letters,
+            integration=integration,
+            reason=reason,
+            name=name,
+            ids=ids,
+            before=before,
+            limit=limit,
         )
+        return await self._look(work)
+
+    async def dead_counts(self) -> Sequence[DeadCount]:
+        """See `Store.dead_counts`."""
+        return await self._look(holdings.dead_counts)
+
+    async def held(self, visitor: bytes, *, limit: int = 100) -> Held:
+        """See `Store.held`."""
+        return await self._look(partial(holdings.held, visitor=visitor, limit=limit))
+
+    async def visitors_with(self, trait: str, value: str) -> Sequence[bytes]:
+        """See `Store.visitors_with`."""
+        return await search.visitors_with(self._slice, trait, value)
+
+    async def _slice(self, table: str, after: Any, text: bytes) -> search.Slice:
+        return await self._look(partial(holdings.look, table=table, after=after, text=text))
 
     async def close(self) -> None:
         """Let go of it. Idempotent."""
         self._db.close()
+
+    async def _look(self, work: Work[T]) -> T:
+        return self._read(lambda: work(self._db, self._now_ms()))
 
     def _read(self, work: Callable[[], T]) -> T:
         try:

@@ -7,7 +7,7 @@ from typing import Any
 import apsw
 import msgspec
 
-from edgeproxy.store.base import Counts, DeadLetter
+from edgeproxy.store.base import Counts
 from edgeproxy.store.sqlite.leases import RETRY_MAX_MS
 from edgeproxy.store.sqlite.transaction import transaction
 
@@ -35,11 +35,6 @@ SELECT count(*) FROM (
 _NEXT = """
 SELECT min(due) FROM outbox INDEXED BY outbox_due
 WHERE integration = ?1 AND lease IS NULL AND expires > ?2 AND due > ?2
-"""
-_LETTERS = """
-SELECT id, integration, name, body, event_time, died, attempt, reason, detail FROM dead
-WHERE id < ?1 AND (?2 IS NULL OR integration = ?2) AND (?3 IS NULL OR reason = ?3)
-ORDER BY id DESC LIMIT ?4
 """
 _KNOWN = "SELECT CAST(traits AS BLOB) FROM identity WHERE visitor = ?"
 
@@ -84,33 +79,6 @@ def waiting(db: apsw.Connection, now_ms: int, integration: str) -> tuple[int, fl
             return due, 0.0
         next_ms = db.execute(_NEXT, (integration, now_ms)).get
     return 0, math.inf if next_ms is None else (next_ms - now_ms) / 1000
-
-
-def dead_letters(
-    db: apsw.Connection,
-    now_ms: int,
-    integration: str | None,
-    reason: str | None,
-    before: int | None,
-    limit: int,
-) -> list[DeadLetter]:
-    """The newest dead letters, of one integration or of all, for one reason or for all."""
-    top = _EVER if before is None else before
-    rows = db.execute(_LETTERS, (top, integration, reason, limit))
-    return [
-        DeadLetter(
-            id=id_,
-            integration=name_,
-            name=name,
-            body=body,
-            event_time_ms=event_time,
-            died_ms=died,
-            attempt=attempt,
-            reason=reason,
-            detail=detail,
-        )
-        for id_, name_, name, body, event_time, died, attempt, reason, detail in rows
-    ]
 
 
 def known(db: apsw.Connection, now_ms: int, visitor: bytes) -> bytes:

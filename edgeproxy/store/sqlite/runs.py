@@ -125,7 +125,7 @@ class Runs:
         found: set[bytes] = set()
         if maybe := self._filter.maybe(keys):
             found |= _live(db, now_ms, maybe, 0, self._known)
-        if self._known < self._newest:
+        if keys and self._known < self._newest:
             found |= _live(db, now_ms, keys, self._known, self._newest)
         return found
 

@@ -19,6 +19,7 @@ from edgeproxy.errors import Failed
 from edgeproxy.store.sqlite import ledger, seen
 from edgeproxy.store.sqlite.damage import DAMAGED
 from edgeproxy.store.sqlite.file import OPEN_WAIT_S, StoreFiles, connect, open_files
+from edgeproxy.store.sqlite.office import next_edition
 from edgeproxy.store.sqlite.runs import runs_of
 from edgeproxy.store.sqlite.transaction import savepoint, transaction
 
@@ -59,6 +60,8 @@ _WHOLE = {
     "identity": "visitor, traits, last_seen",
     "gate": "integration, state, reason, since, probe_at, backoff_s, good, token_fp",
     "meta": "name, value",
+    "office": "id, kind, body, version, changed",
+    "audit": "number, at, who, action, kind, id, detail",
 }
 """Table → its columns, the first one its key: like the keys, these are read from both ends."""
 
@@ -173,6 +176,7 @@ class _Salvage:
             self._copy(self._from_both_ends(table, columns), self._put_key)
         for table, columns in _WHOLE.items():
             self._copy(self._from_both_ends(table, columns), self._putting(table, columns))
+        self._copy(iter([None]), lambda _: next_edition(self._target))
         return self.done
 
     def _copy(self, rows: Iterator[Any], put: Callable[[Any], None]) -> None:
@@ -267,7 +271,7 @@ class _Salvage:
 
     def _putting(self, table: str, columns: str) -> Callable[[Any], None]:
         def put(row: Any) -> None:
-            if row[0] != "store":  # the new store has a name of its own
+            if (table, row[0]) != ("meta", "store"):  # the new store has a name of its own
                 self._insert(table, columns, row, " ON CONFLICT DO NOTHING")
 
         return put

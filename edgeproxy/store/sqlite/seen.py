@@ -17,8 +17,8 @@ KEEP_MS = SEEN_S * 1000 + _SLACK_MS
 KEEP_ORDER_MS = SEEN_ORDER_S * 1000 + _SLACK_MS
 
 _INSERT = """
-INSERT INTO seen (key, expires) SELECT value, ?2 FROM carray(?1) WHERE true
-ON CONFLICT (key) DO UPDATE SET expires =
+INSERT INTO seen (key, expires, row) SELECT value, ?2, ?3 FROM carray(?1) WHERE true
+ON CONFLICT (key) DO UPDATE SET row = excluded.row, expires =
 """
 _TAKE = Many(
     "INSERT INTO seen (key, expires, row)",
@@ -74,10 +74,17 @@ def rows_of(db: apsw.Connection, keys: Iterable[bytes]) -> list[int]:
 
 
 def keep(
-    db: apsw.Connection, now_ms: int, keys: Iterable[bytes], order_keys: Iterable[bytes]
+    db: apsw.Connection,
+    now_ms: int,
+    keys: Iterable[bytes],
+    order_keys: Iterable[bytes],
+    row: int = 0,
 ) -> None:
-    """Keep keys for their time from now. Order keys may hold b"", which stands for none."""
-    _write(db, _WRITE, now_ms, keys, order_keys)
+    """Keep keys for their time from now. Order keys may hold b"", which stands for none.
+
+    `row` is the one that waits with them; 0 is none.
+    """
+    _write(db, _WRITE, now_ms, keys, order_keys, row)
 
 
 def keep_delivered(
@@ -94,10 +101,11 @@ def _write(
     now_ms: int,
     keys: Iterable[bytes],
     order_keys: Iterable[bytes],
+    row: int = 0,
 ) -> None:
     for given, keep_ms in ((keys, KEEP_MS), (order_keys, KEEP_ORDER_MS)):
         if some := tuple(key for key in given if key):
-            db.execute(sql, (apsw.carray(some), now_ms + keep_ms))
+            db.execute(sql, (apsw.carray(some), now_ms + keep_ms, row))
             runs_of(db).grown(db, now_ms, len(some))
 
 

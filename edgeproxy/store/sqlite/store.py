@@ -8,20 +8,35 @@ locks.
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import NoReturn, Self, TypeVar
+from typing import Any, NoReturn, Self, TypeVar
 
 import apsw
 import msgspec
 
 from edgeproxy.errors import StoreBusy
 from edgeproxy.outcome import DEAD_REASONS
-from edgeproxy.store.base import Counts, Dead, DeadLetter, Fate, Gate, Item, Lease, Retry, Told
+from edgeproxy.store import search
+from edgeproxy.store.base import (
+    Counts,
+    Dead,
+    DeadCount,
+    DeadLetter,
+    Fate,
+    Gate,
+    Held,
+    Item,
+    Lease,
+    Retry,
+    Told,
+)
 from edgeproxy.store.space import Level, Wishes, limits
-from edgeproxy.store.sqlite import gates, graves, leases, reads, upkeep
+from edgeproxy.store.sqlite import clock, gates, graves, holdings, leases, reads, upkeep
 from edgeproxy.store.sqlite.damage import set_aside
 from edgeproxy.store.sqlite.file import StoreFiles, open_files
+from edgeproxy.store.sqlite.office import SqliteOffice
 from edgeproxy.store.sqlite.queue import Turn, Work
 from edgeproxy.store.sqlite.room import Room, used_bytes
 from edgeproxy.store.sqlite.writer import BUSY, FATAL, Writer
@@ -29,11 +44,10 @@ from edgeproxy.store.sqlite.writer import BUSY, FATAL, Writer
 LONG_LOG_BYTES = 64 * 1024 * 1024
 """A write-ahead log that stays longer than this has a reader that does not end."""
 
-_TOUCH = """
-INSERT INTO meta (name, value) VALUES ('checked', ?)
-ON CONFLICT (name) DO UPDATE SET value = excluded.value
-"""
-"""Must change something: SQLite does not write what is the same as before."""
+_FEWER = 8
+
+_SCRUB_PAGES = 500
+"""Pages given back at once after an erasure: events wait meanwhile, some milliseconds."""
 
 Say = Callable[..., None]
 """Writes a line for the operator: level, event, fields."""
@@ -75,6 +89,7 @@ class SqliteStore:
         )
         self._swept_key = upkeep.START
         self._closed = False
+        self.office = SqliteOffice(self._keep, self._read)
 
     @classmethod
     async def open(
@@ -117,15 +132,24 @@ class SqliteStore:
         self._writer.submit(items, told)
 
     async def claim(self, integration: str, *, limit: int, max_bytes: int, lease_s: float) -> Lease:
-        """See `Store.claim`. A lease is never longer than ten minutes."""
-        work = partial(
-            leases.claim,
-            integration=integration,
-            limit=limit,
-            max_bytes=max_bytes,
-            lease_s=lease_s,
-        )
-        return await self._writer.book(work)
+        """See `Store.claim`. A lease is never longer than ten minutes.
+
+        On a full disk fewer rows are handed out, down to one: settled, they make room for more.
+        """
+        while True:
+            work = partial(
+                leases.claim,
+                integration=integration,
+                limit=limit,
+                max_bytes=max_bytes,
+                lease_s=lease_s,
+            )
+            try:
+                return await self._writer.book(work)
+            except StoreBusy as busy:
+                if busy.code != "store_full" or limit == 1:
+                    raise
+                limit = max(1, limit // _FEWER)
 
     async def settle(
         self,
@@ -180,7 +204,11 @@ class SqliteStore:
 
     async def forget(self, visitor: bytes) -> int:
         """See `Store.forget`."""
-        return await self._writer.book(partial(upkeep.forget, visitor=visitor), Turn.ORDERED)
+        gone = await self._writer.book(partial(upkeep.forget, visitor=visitor), Turn.ORDERED)
+        with suppress(StoreBusy):  # it is gone all the same; the next one tidies up
+            while await self._writer.book(partial(upkeep.scrub, pages=_SCRUB_PAGES), Turn.AFTER):
+                pass
+        return gone
 
     async def known(self, visitor: bytes) -> bytes:
         """See `Store.known`."""
@@ -204,14 +232,37 @@ class SqliteStore:
         *,
         integration: str | None = None,
         reason: str | None = None,
+        name: str | None = None,
+        ids: Sequence[int] | None = None,
         before: int | None = None,
         limit: int = 100,
     ) -> Sequence[DeadLetter]:
         """See `Store.dead_letters`."""
         work = partial(
-            reads.dead_letters, integration=integration, reason=reason, before=before, limit=limit
+            holdings.dead_letters,
+            integration=integration,
+            reason=reason,
+            name=name,
+            ids=ids,
+            before=before,
+            limit=limit,
         )
         return await self._read(work)
+
+    async def dead_counts(self) -> Sequence[DeadCount]:
+        """See `Store.dead_counts`."""
+        return await self._read(holdings.dead_counts)
+
+    async def held(self, visitor: bytes, *, limit: int = 100) -> Held:
+        """See `Store.held`."""
+        return await self._read(partial(holdings.held, visitor=visitor, limit=limit))
+
+    async def visitors_with(self, trait: str, value: str) -> Sequence[bytes]:
+        """See `Store.visitors_with`. A million visitors take about a second."""
+        return await search.visitors_with(self._look, trait, value)
+
+    async def _look(self, table: str, after: Any, text: bytes) -> search.Slice:
+        return await self._read(partial(holdings.look, table=table, after=after, text=text))
 
     async def replay(self, ids: Sequence[int]) -> int:
         """See `Store.replay`."""
@@ -256,7 +307,10 @@ class SqliteStore:
     def _touch(self, db: apsw.Connection, now_ms: int) -> None:
         if self._room.level(db) >= Level.FULL:
             raise StoreBusy("store_full", "The disk has no room for events.", retry_after_s=30)
-        db.execute(_TOUCH, (str(now_ms),))
+        clock.note(db, now_ms)  # a change: SQLite does not write what is the same as before
+
+    async def _keep(self, work: Work[T]) -> T:
+        return await self._writer.book(work)
 
     async def _read(self, work: Work[T]) -> T:
         if self._closed:

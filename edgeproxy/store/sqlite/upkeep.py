@@ -1,5 +1,7 @@
-"""What keeps a SQLite store small and true over time: erasure, expiry, clock, file."""
+"""What keeps a SQLite store small and true over time: erasure, expiry, file."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -12,6 +14,9 @@ from edgeproxy.store.sqlite import graves, ledger
 
 _KEEP_FREE_PAGES = 1024
 """Free pages that stay in the file: giving 4 MiB back only to take them again costs more."""
+
+_FAST = 2
+"""What the pragma secure_delete says for "fast"."""
 
 _KEYS_PER_ROW = 10
 """How many dedup keys a sweep looks at for each row that it may move."""
@@ -46,9 +51,6 @@ _LAST_KEY = """
 SELECT run, key FROM seen_old WHERE (run, key) > (?1, ?2) ORDER BY run, key LIMIT 1 OFFSET ?3 - 1
 """
 _DROP_KEYS = "DELETE FROM seen_old WHERE run = ?3 AND key IN carray(?1) AND expires <= ?2"
-_PROBE_SOONER = """
-UPDATE gate SET probe_at = min(probe_at, ?1 + CAST(backoff_s * 1000 AS INTEGER))
-"""
 _DROP_IDENTITIES = """
 DELETE FROM identity
 WHERE visitor IN (SELECT visitor FROM identity WHERE last_seen <= ?1 LIMIT ?2)
@@ -57,14 +59,40 @@ WHERE visitor IN (SELECT visitor FROM identity WHERE last_seen <= ?1 LIMIT ?2)
 
 def recall(db: apsw.Connection, now_ms: int, visitor: bytes) -> int:
     """Erase a visitor's queued rows and identity; the dedup keys stay, they name nobody."""
-    db.execute("DELETE FROM identity WHERE visitor = ?", (visitor,))
-    gone = [name for (name,) in db.execute(_RECALL, (visitor,))]
+    with _overwriting(db):
+        db.execute("DELETE FROM identity WHERE visitor = ?", (visitor,))
+        gone = [name for (name,) in db.execute(_RECALL, (visitor,))]
     return ledger.count_each(db, "erased", gone)
 
 
 def forget(db: apsw.Connection, now_ms: int, visitor: bytes) -> int:
     """Erase the dead letters too."""
-    return recall(db, now_ms, visitor) + graves.forget(db, visitor)
+    with _overwriting(db):
+        return recall(db, now_ms, visitor) + graves.forget(db, visitor)
+
+
+def scrub(db: apsw.Connection, now_ms: int, pages: int) -> bool:
+    """Give up to so many free pages back, which may hold what was erased; whether some are left.
+
+    Outside a transaction. Pages are overwritten when what is on them is erased, but not when it is
+    delivered: that would double what delivery writes.
+    """
+    db.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()  # a page a step
+    if int(db.pragma("freelist_count")):
+        return True
+    checkpoint(db)
+    return False
+
+
+@contextmanager
+def _overwriting(db: apsw.Connection) -> Iterator[None]:
+    """Overwrite whole pages that become free, too; "fast" leaves what stood on them."""
+    before = int(db.pragma("secure_delete"))
+    db.pragma("secure_delete", True)
+    try:
+        yield
+    finally:
+        db.pragma("secure_delete", "fast" if before == _FAST else bool(before))
 
 
 RunKey = tuple[int, bytes]
@@ -122,12 +150,6 @@ def note(db: apsw.Connection, now_ms: int, name: str, value: str) -> str:
     """Write a note of the installation unless there is one; return what stands there."""
     db.execute("INSERT OR IGNORE INTO meta (name, value) VALUES (?, ?)", (name, value))
     return str(db.execute("SELECT value FROM meta WHERE name = ?", (name,)).get)
-
-
-def heal_clock(db: apsw.Connection, now_ms: int) -> None:
-    """After the clock was set back: nothing waits for a time that was meant to be now."""
-    db.execute("UPDATE outbox SET due = ?1 WHERE lease IS NULL AND due > ?1", (now_ms,))
-    db.execute(_PROBE_SOONER, (now_ms,))
 
 
 def tidy(db: apsw.Connection, now_ms: int, limit: int) -> None:

@@ -19,14 +19,12 @@ from edgeproxy.store.base import Fate, Item
 from edgeproxy.store.filelock import FileLock
 from edgeproxy.store.space import Level
 from edgeproxy.store.sqlite.append import append
+from edgeproxy.store.sqlite.clock import Clock
 from edgeproxy.store.sqlite.damage import DAMAGED, close_untouched
 from edgeproxy.store.sqlite.queue import Queue, Ticket, Told, Turn, Work
 from edgeproxy.store.sqlite.room import Room
 from edgeproxy.store.sqlite.transaction import savepoint, transaction
-from edgeproxy.store.sqlite.upkeep import checkpoint, heal_clock
-
-_CLOCK_STEP_MS = 1000
-"""A clock that goes back further was set, not just corrected."""
+from edgeproxy.store.sqlite.upkeep import checkpoint
 
 BUSY = (apsw.BusyError, apsw.LockedError, apsw.FullError, apsw.NoMemError)
 """Another time: nothing was written, and nothing is wrong with the file."""
@@ -45,6 +43,9 @@ FATAL = (
 have dropped the pages and say yes the second time."""
 
 _FAILED = ("store_failed", "The store cannot be written; it needs a restart.")
+
+_VAIN_WAIT_S = 0.5
+"""How long a group waits for a lock when the one before it has waited in vain."""
 
 T = TypeVar("T")
 
@@ -78,12 +79,12 @@ class Writer:
         self._room = room
         self._now_ms = now_ms
         self._on_fatal = on_fatal
-        self._lock_wait_s = lock_wait_s
+        self._lock_wait_s = self._wait_s = lock_wait_s
         self._set_aside = set_aside
         self._loop = asyncio.get_running_loop()
         self._groups: SimpleQueue[list[Ticket] | None] = SimpleQueue()
         self._queue = Queue(self._loop, self._groups.put)
-        self._latest_ms = 0
+        self._clock = Clock()
         self._closing = False
         self._failure: BaseException | None = None
         self._finished: asyncio.Future[None] = self._loop.create_future()
@@ -153,8 +154,9 @@ class Writer:
         self._finish()
 
     def _write(self, group: list[Ticket]) -> None:
-        if not self._lock.acquire(self._lock_wait_s):
+        if not self._lock.acquire(self._wait_s):
             self._refuse(group, "store_locked", "Another process keeps the store locked.")
+            self._be_patient(in_vain=True)
             return
         try:
             now_ms = self._now_ms()
@@ -167,35 +169,51 @@ class Writer:
             self._lock.release()
 
     def _try(
-        self, step: Callable[[list[Ticket], int], None], group: list[Ticket], now_ms: int
+        self,
+        step: Callable[[list[Ticket], int], None],
+        group: list[Ticket],
+        now_ms: int,
+        *,
+        again: bool = True,
     ) -> None:
         try:
             step(group, now_ms)
+            self._be_patient()
         except apsw.FullError:
             booked = [ticket for ticket in group if ticket.work is not None]
             self._refuse(group, "store_full", "The disk is full; nothing was stored.", (30, 120))
-            if len(booked) < len(group):  # without the events it may fit, and make room
-                self._try(step, booked, now_ms)
+            if again and booked:  # without events and in an empty log it may fit, and make room
+                with contextlib.suppress(apsw.FullError):
+                    checkpoint(self._db)
+                self._try(step, booked, now_ms, again=False)
         except BUSY:
             self._refuse(group, "store_locked", "The store is locked; nothing was stored.")
+            self._be_patient(in_vain=True)
+
+    def _be_patient(self, *, in_vain: bool = False) -> None:
+        """Wait for locks; not for long when that was no use, as long as it stays so."""
+        wait_s = min(_VAIN_WAIT_S, self._lock_wait_s) if in_vain else self._lock_wait_s
+        if wait_s != self._wait_s:
+            self._wait_s = wait_s
+            self._db.set_busy_timeout(round(wait_s * 1000))
 
     def _commit(self, group: list[Ticket], now_ms: int) -> None:
         for ticket in group:
             ticket.error = None
         try:
             with transaction(self._db):
-                self._heal(now_ms)
+                self._clock.tick(self._db, now_ms)
                 self._do(group, now_ms)
         except (*BUSY, *FATAL):
             raise
         except Exception:
             self._commit_one_by_one(group, now_ms)
-        self._latest_ms = now_ms
+        self._clock.passed(now_ms)
 
     def _commit_one_by_one(self, group: list[Ticket], now_ms: int) -> None:
         # One of them is at fault; a savepoint for each finds it and keeps the others.
         with transaction(self._db):
-            self._heal(now_ms)
+            self._clock.tick(self._db, now_ms)
             for ticket in group:
                 ticket.error = None
                 try:
@@ -205,10 +223,6 @@ class Writer:
                     raise
                 except Exception as error:
                     ticket.error = error
-
-    def _heal(self, now_ms: int) -> None:
-        if now_ms < self._latest_ms - _CLOCK_STEP_MS:
-            heal_clock(self._db, now_ms)
 
     def _do(self, group: list[Ticket], now_ms: int) -> None:
         run: list[Ticket] = []
@@ -277,7 +291,7 @@ class Writer:
         try:
             if self._failure is not None:
                 self._give_up(self._failure)
-            elif self._lock.acquire(self._lock_wait_s):
+            elif self._lock.acquire(self._wait_s):
                 with contextlib.suppress(apsw.Error):  # what is committed is safe in the log
                     checkpoint(self._db)
             self._db.close(True)

@@ -1,0 +1,139 @@
+-- A store as schema 4 left it: one row leased, one put back, one delivered, one dead.
+PRAGMA page_size=4096;
+BEGIN TRANSACTION;
+DROP TABLE IF EXISTS audit;
+CREATE TABLE audit (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  at     INTEGER NOT NULL,
+  who    TEXT NOT NULL,
+  action TEXT NOT NULL,
+  kind   TEXT NOT NULL,
+  id     TEXT NOT NULL,
+  detail TEXT NOT NULL
+) STRICT;
+INSERT INTO audit VALUES(1,1706540000000,'admin','create','source','shop','made');
+DROP TABLE IF EXISTS dead;
+CREATE TABLE dead (
+  id          INTEGER PRIMARY KEY AUTOINCREMENT,
+  integration TEXT NOT NULL,
+  key         BLOB NOT NULL,
+  order_key   BLOB NOT NULL,
+  visitor     BLOB NOT NULL,
+  name        TEXT NOT NULL,
+  body        BLOB NOT NULL,
+  known       BLOB NOT NULL,
+  event_time  INTEGER NOT NULL,
+  expires     INTEGER NOT NULL,
+  created     INTEGER NOT NULL,
+  attempt     INTEGER NOT NULL,
+  died        INTEGER NOT NULL,
+  reason      TEXT NOT NULL,
+  detail      TEXT NOT NULL
+) STRICT;
+INSERT INTO dead VALUES(1,'shop/pixel',X'2D2D2D2D2D2D2D2D2D2D2D2D666F7572',X'',X'','PAGE_VIEW',X'7B226964223A22666F7572227D',X'',1706540000000,1741100000000,1706540000000,1,1706540000000,'rejected','why');
+CREATE INDEX dead_died ON dead (integration, died);
+CREATE INDEX dead_visitor ON dead (visitor) WHERE visitor <> x'';
+DROP TABLE IF EXISTS gate;
+CREATE TABLE gate (
+  integration TEXT PRIMARY KEY,
+  state       TEXT NOT NULL,
+  reason      TEXT NOT NULL,
+  since       INTEGER NOT NULL,
+  probe_at    INTEGER,
+  backoff_s   REAL NOT NULL,
+  good        INTEGER NOT NULL,
+  token_fp    TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO gate VALUES('app/pixel','paused_auth','401',1706540000000,1706540900000,900.0,0,'');
+DROP TABLE IF EXISTS identity;
+CREATE TABLE identity (
+  visitor   BLOB PRIMARY KEY,
+  traits    TEXT NOT NULL CHECK (json_type(traits) = 'object'),
+  last_seen INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO identity VALUES(X'76767676767676767676767676767676','{"em":"x"}',1706540000000);
+CREATE INDEX identity_last_seen ON identity (last_seen);
+DROP TABLE IF EXISTS ledger;
+CREATE TABLE ledger (
+  integration TEXT NOT NULL,
+  kind        TEXT NOT NULL,
+  n           INTEGER NOT NULL,
+  PRIMARY KEY (integration, kind)
+) STRICT, WITHOUT ROWID;
+INSERT INTO ledger VALUES('shop/pixel','accepted',4);
+INSERT INTO ledger VALUES('shop/pixel','dead',1);
+INSERT INTO ledger VALUES('shop/pixel','delivered',1);
+DROP TABLE IF EXISTS limiter;
+CREATE TABLE limiter (
+  integration   TEXT PRIMARY KEY,
+  tat_us        INTEGER NOT NULL,
+  tat_minute_us INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO limiter VALUES('shop/pixel',1706540000020000,0);
+DROP TABLE IF EXISTS meta;
+CREATE TABLE meta (
+  name  TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO meta VALUES('checked','1706540000000');
+INSERT INTO meta VALUES('edition','1');
+INSERT INTO meta VALUES('store','80ddf43018b225d6bb85f4046985ebc5');
+INSERT INTO meta VALUES('visitor_key','fingerprint');
+DROP TABLE IF EXISTS office;
+CREATE TABLE office (
+  id      TEXT NOT NULL,
+  kind    TEXT NOT NULL,
+  body    BLOB NOT NULL,
+  version INTEGER NOT NULL,
+  changed INTEGER NOT NULL,
+  PRIMARY KEY (id, kind)
+) STRICT, WITHOUT ROWID;
+INSERT INTO office VALUES('shop','source',X'7B226F726967696E73223A5B2268747470733A2F2F7777772E6578616D706C652E636F6D225D7D',1,1706540000000);
+DROP TABLE IF EXISTS outbox;
+CREATE TABLE outbox (
+  id          INTEGER PRIMARY KEY,
+  integration TEXT NOT NULL,
+  key         BLOB NOT NULL,
+  order_key   BLOB NOT NULL,
+  visitor     BLOB NOT NULL,
+  name        TEXT NOT NULL,
+  body        BLOB NOT NULL,
+  sealed      BLOB NOT NULL,
+  known       BLOB NOT NULL,
+  event_time  INTEGER NOT NULL,
+  expires     INTEGER NOT NULL,
+  created     INTEGER NOT NULL,
+  due         INTEGER NOT NULL,
+  attempt     INTEGER NOT NULL DEFAULT 0,
+  lease       BLOB,
+  lease_until INTEGER,
+  error       TEXT NOT NULL DEFAULT ''
+) STRICT;
+INSERT INTO outbox VALUES(1,'shop/pixel',X'2D2D2D2D2D2D2D2D2D2D2D2D2D6F6E65',X'',X'76767676767676767676767676767676','PAGE_VIEW',X'7B226964223A226F6E65227D',X'7365616C6564',X'7B22656D223A2278227D',1706540000000,1741100000000,1706540000000,1706540000000,1,NULL,NULL,'500');
+INSERT INTO outbox VALUES(2,'shop/pixel',X'2D2D2D2D2D2D2D2D2D2D2D2D2D74776F',X'2D2D2D2D2D2D2D2D2D2D2D6F72646572',X'','PAGE_VIEW',X'7B226964223A2274776F227D',X'',X'',1706540000000,1741100000000,1706540000000,1706540000000,1,X'29FC6A572A8DE1FFB65A0F5540D48993',1706540120000,'');
+CREATE INDEX outbox_due ON outbox (integration, due, expires, created) WHERE lease IS NULL;
+CREATE INDEX outbox_leased ON outbox (lease_until) WHERE lease IS NOT NULL;
+CREATE INDEX outbox_visitor ON outbox (id >> 8, visitor) WHERE visitor <> x'';
+DROP TABLE IF EXISTS seen;
+CREATE TABLE seen (
+  key     BLOB PRIMARY KEY,
+  expires INTEGER NOT NULL
+, row INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
+INSERT INTO seen VALUES(X'2D2D2D2D2D2D2D2D2D2D2D2D2D6F6E65',1706716400000,1);
+INSERT INTO seen VALUES(X'2D2D2D2D2D2D2D2D2D2D2D2D2D74776F',1706716400000,2);
+INSERT INTO seen VALUES(X'2D2D2D2D2D2D2D2D2D2D2D6F72646572',1709135600000,2);
+INSERT INTO seen VALUES(X'2D2D2D2D2D2D2D2D2D2D2D7468726565',1706716400000,3);
+DROP TABLE IF EXISTS seen_old;
+CREATE TABLE seen_old (
+  run     INTEGER NOT NULL,
+  key     BLOB NOT NULL,
+  expires INTEGER NOT NULL,
+  row     INTEGER NOT NULL,
+  PRIMARY KEY (run, key)
+) STRICT, WITHOUT ROWID;
+DELETE FROM main.sqlite_sequence WHERE name='audit';
+INSERT INTO main.sqlite_sequence VALUES ('audit', 1);
+DELETE FROM main.sqlite_sequence WHERE name='dead';
+INSERT INTO main.sqlite_sequence VALUES ('dead', 1);
+pragma user_version=4;
+COMMIT TRANSACTION;
