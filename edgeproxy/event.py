@@ -124,6 +124,14 @@ def decode_event(body: bytes) -> Event:
     return _EVENT.decode(body)
 
 
+def readable_event(body: bytes) -> Event | None:
+    """The event of a stored body, None for one that cannot be read; never raises."""
+    try:
+        return decode_event(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
 def encode_person(person: Person) -> bytes:
     """The known digests as a flat JSON object of texts; `b"{}"` when nothing is known."""
     return _ENCODER.encode(person)

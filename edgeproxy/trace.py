@@ -3,12 +3,14 @@
 Steps carry digests and family names only. Nobody watching costs nothing: callers ask first.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Literal
 
 import msgspec
 
-Stage = Literal["received", "dropped", "rejected", "duplicate", "queued", "sent", "answered"]
+Stage = Literal[
+    "received", "dropped", "rejected", "duplicate", "queued", "sent", "answered", "dead"
+]
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -33,3 +35,15 @@ Watch = Callable[[Step], None]
 
 Watching = Callable[[int], Watch | None]
 """Asked once before the steps of so many events are made: who wants them now; None for nobody."""
+
+
+class Followed(msgspec.Struct, frozen=True):
+    """Events whose end is told in any case, because their beginning was.
+
+    Attributes:
+        ids: Their dedup ids on the wire.
+        watch: Takes the steps.
+    """
+
+    ids: Collection[str]
+    watch: Watch

@@ -67,6 +67,21 @@ async def test_a_store_that_stays_busy_is_a_fault_and_the_rows_stay_held(desk: D
     assert await desk.ledger() == {"accepted": 1, "pending": 1, "leased": 1}
 
 
+async def test_a_busy_store_does_not_keep_us_from_ending(desk: Desk) -> None:
+    async def snap(_: list[str]) -> WireResponse:
+        desk.stopping.set()
+        return YES
+
+    store = Slow(desk.store)
+    store.busy = 99
+    desk.schedule = replace(QUICK, booking_s=(0.001,) * 99, last_s=0.0)
+    await put(desk.store, item(event(1)))
+    with pytest.raises(StoreBusy):
+        await desk.deliver(snap, store=store)
+    assert store.busy == 97  # once to book it, once to put it back
+    assert await desk.ledger() == {"accepted": 1, "pending": 1, "leased": 1}
+
+
 async def test_rows_of_a_visitor_erased_meanwhile_are_not_booked(desk: Desk) -> None:
     async def snap(_: list[str]) -> WireResponse:
         assert await desk.store.recall(b"v" * 16) == 2

@@ -159,10 +159,10 @@ def test_an_event_that_cannot_be_mapped_is_dead_with_the_dialects_reason() -> No
     assert made.detail
 
 
-def batch(*secrets: str) -> Batch:
+def batch(agent: str = "", address: str = "") -> Batch:
     ready = rendered(row())
     assert isinstance(ready, Ready)
-    return (replace(ready, secrets=secrets),)
+    return (replace(ready, opened=Sealed(bound_to="", user_agent=agent, address=address)),)
 
 
 def test_words_that_quote_what_we_sent_are_masked_everywhere_in_a_verdict() -> None:
@@ -172,6 +172,13 @@ def test_words_that_quote_what_we_sent_are_masked_everywhere_in_a_verdict() -> N
     assert scrubbed(verdict, batch()) is verdict
     yes = Verdict(kind="delivered", delivered=(0,), message="Mozilla")
     assert scrubbed(yes, batch("Mozilla")) is yes
+
+
+def test_the_digest_of_an_address_is_as_secret_as_the_address() -> None:
+    """It can be found again by trying all of them."""
+    digest = sha256("203.0.113.7")
+    verdict = Verdict(kind="rejected", message=f"unknown {digest}")
+    assert scrubbed(verdict, batch(address="203.0.113.7")).message == "unknown ••••"
 
 
 def test_a_very_short_value_is_no_secret() -> None:

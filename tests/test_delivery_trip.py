@@ -620,7 +620,7 @@ async def test_a_watcher_sees_what_was_sent_and_what_snap_said_without_raw_value
     await put(desk.store, item(event(1), sealed=box), item(event(2)))
     await desk.deliver([WireResponse(status=200, body=body, latency_ms=12.34)])
     assert [(step.stage, step.event_id) for step in desk.steps] == [
-        ("sent", "e1"), ("sent", "e2"), ("answered", "e1"), ("answered", "e2"),
+        ("sent", "e1"), ("sent", "e2"), ("answered", "e1"), ("answered", "e2"), ("dead", "e2"),
     ]  # fmt: skip
     told = msgspec.json.decode(msgspec.json.encode(desk.steps))
     sent, answered = told[0]["data"], told[3]["data"]

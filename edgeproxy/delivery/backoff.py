@@ -16,6 +16,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
         lease_s: How long rows are held at a time.
         renew_s: After how long the lease is extended while work goes on.
         booking_s: Between attempts to book an outcome while the store is busy.
+        last_s: How long it is asked again for that when work stops.
         grace_s: What requests in flight get when work stops.
         census_s: Between two looks at the whole store.
         removed_s: How long an integration must be missing from the configuration before what
@@ -33,6 +34,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     lease_s: float = 120.0
     renew_s: float = 30.0
     booking_s: tuple[float, ...] = (0.2, 0.5, 1.0, 2.0, 5.0)
+    last_s: float = 2.0
     grace_s: float = 10.0
     census_s: float = 60.0
     removed_s: float = 86_400.0

@@ -4,29 +4,43 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
-from edgeproxy.event import Event
+from edgeproxy.event import Event, Sealed
+from edgeproxy.pii import sha256_hex
 from edgeproxy.store.base import Row
 from edgeproxy.wire import Endpoint, WireEvent
+
+_SHORTEST_SECRET = 4
 
 MAX_BYTES = 1_000_000
 """Of one request's body. Snap names no limit; a megabyte passes every gateway that is known."""
 
 
 class Ready(Struct, frozen=True, kw_only=True, gc=False):
-    """One row that can be sent.
-
-    `secrets` are the raw values in it that no message, log or trace may repeat.
-    """
+    """One row that can be sent. `opened` is what was sealed beside it."""
 
     row: Row
     event: Event
     wire: WireEvent
-    secrets: tuple[str, ...] = ()
+    opened: Sealed | None = None
 
     @property
     def endpoint(self) -> Endpoint:
         """Where it goes: test events must not count."""
         return "validate" if self.event.test else "live"
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The raw values in it that no message, log or trace may repeat."""
+        if (opened := self.opened) is None:
+            return ()
+        raw = (
+            opened.user_agent,
+            opened.address,
+            opened.address_sha256 or sha256_hex(opened.address),
+            opened.mobile_ad_id,
+            opened.idfv,
+        )
+        return tuple(value for value in raw if len(value) >= _SHORTEST_SECRET)
 
 
 Batch = tuple[Ready, ...]

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
-from edgeproxy.delivery import gate
+from edgeproxy.delivery import counting, gate
 from edgeproxy.delivery.batch import MAX_BYTES
 from edgeproxy.delivery.parts import Parts
 from edgeproxy.sites import Integration
@@ -102,5 +102,7 @@ class Census:
                 Dead(id=row.id, reason="integration_removed", detail=words) for row in lease.rows
             ]
             buried += await self._store.settle(lease, dead=dead)
+            fate = "dead.integration_removed"
+            counting.unsent(self._parts.meter, lease.rows, fate, integration=name)
         if buried:
             self._parts.say("warning", "integration_removed", integration=name, events=buried)

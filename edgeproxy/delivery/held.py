@@ -1,6 +1,7 @@
 """The rows of one lease for as long as they are ours, and the booking of what became of them."""
 
 import asyncio
+import math
 from collections.abc import Sequence
 
 from edgeproxy.delivery import backoff
@@ -24,6 +25,7 @@ class Held:
         self._lease = lease
         self._now_s = asyncio.get_running_loop().time
         self._renewed_s = self._now_s()
+        self._give_up_s = math.inf
         self._unsettled = {row.id: row for row in lease.rows}
 
     async def still(self) -> bool:
@@ -112,10 +114,19 @@ class Held:
             try:
                 return await self._book(delivered, retry, dead)
             except StoreBusy as busy:
-                if busy.code == "store_failed" and self._parts.stopping.is_set():
-                    raise  # the process ends because of it
+                if self._parts.stopping.is_set() and self._is_over(busy):
+                    raise
                 await asyncio.sleep(nap_s)
         return await self._book(delivered, retry, dead)
+
+    def _is_over(self, busy: StoreBusy) -> bool:
+        """Whether a store that says no while work stops is not asked again.
+
+        What is not booked then is sent again by the next life, with the same ids.
+        """
+        self._give_up_s = min(self._give_up_s, self._now_s() + self._parts.schedule.last_s)
+        # A store that failed is why the process ends.
+        return busy.code == "store_failed" or self._now_s() >= self._give_up_s
 
     async def _book(
         self, delivered: Sequence[int], retry: Sequence[Retry], dead: Sequence[Dead]

@@ -9,11 +9,12 @@ import msgspec
 
 from edgeproxy.delivery.backoff import Schedule
 from edgeproxy.delivery.gate import Pace, Record
+from edgeproxy.meter import Meter
 from edgeproxy.seal import Sealer
 from edgeproxy.sites import Integration
 from edgeproxy.snap.transport import Transport
 from edgeproxy.store.base import Gate, Store
-from edgeproxy.trace import Watching
+from edgeproxy.trace import Followed, Watching
 
 
 class Log(Protocol):
@@ -37,6 +38,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
         stopping: Set when no new work may begin.
         log: Writes a line.
         watching: Who is told the steps, when somebody watches.
+        followed: The events whose steps are told in any case.
+        meter: What is counted; see `edgeproxy.delivery.counting`.
         schedule: The waits.
     """
 
@@ -49,6 +52,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     stopping: asyncio.Event
     log: Log
     watching: Watching | None = None
+    followed: Followed | None = None
+    meter: Meter = msgspec.field(default_factory=Meter)
     schedule: Schedule = Schedule()
 
     def say(self, level: str, event: str, **fields: object) -> None:

@@ -6,9 +6,8 @@ import msgspec
 
 from edgeproxy.delivery.batch import Batch, Ready
 from edgeproxy.errors import CannotMap
-from edgeproxy.event import Event, Sealed, decode_event, decode_person, merge_person
+from edgeproxy.event import Event, Person, Sealed, decode_event, decode_person, merge_person
 from edgeproxy.outcome import Verdict
-from edgeproxy.pii import sha256_hex
 from edgeproxy.routing import bound_to
 from edgeproxy.sites import Integration
 from edgeproxy.snap.dialect import Dialect
@@ -20,8 +19,8 @@ MAX_AGE_MS = {"WEB": 7 * DAY_MS, "MOBILE_APP": 7 * DAY_MS, "OFFLINE": 37 * DAY_M
 
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _SEALED = msgspec.json.Decoder(Sealed)
+_NOBODY = Person()
 _MASK = "••••"
-_SHORTEST_SECRET = 4
 
 
 class Renderer:
@@ -78,7 +77,7 @@ class Renderer:
     def _encode(self, row: Row, event: Event) -> Ready:
         opened = self._extras(row)
         wire = self._dialect.encode(event, self._integration, opened)
-        return Ready(row=row, event=event, wire=wire, secrets=_secrets(opened))
+        return Ready(row=row, event=event, wire=wire, opened=opened)
 
     def _extras(self, row: Row) -> Sealed | None:
         """What was sealed beside the event, if it can be opened and belongs to this row."""
@@ -99,16 +98,18 @@ class Renderer:
         if plain is None:
             return None
         try:
-            return _digested(_SEALED.decode(plain))
+            return _SEALED.decode(plain)
         except _UNREADABLE:
             return None
 
 
 def scrubbed(verdict: Verdict, batch: Batch) -> Verdict:
     """The verdict with the raw values that we sent masked in Snap's words: Snap may quote them."""
-    if verdict.kind == "delivered" or not any(each.secrets for each in batch):
+    if verdict.kind == "delivered":
         return verdict
     every = {secret for each in batch for secret in each.secrets}
+    if not every:
+        return verdict
     return msgspec.structs.replace(
         verdict,
         message=_masked(verdict.message, every),
@@ -127,33 +128,8 @@ def _completed(event: Event, known: bytes) -> Event:
     if not known:
         return event
     try:
-        who = merge_person(event.who, decode_person(known))
+        person = decode_person(known)
+        who = merge_person(event.who, person) if event.who != _NOBODY else person
     except _UNREADABLE:
         return event
     return event if who is event.who else msgspec.structs.replace(event, who=who)
-
-
-def _digested(opened: Sealed) -> Sealed:
-    """With the digests of raw values that lack one.
-
-    An integration that changed its privacy profile or its wire version after the event was
-    accepted wants another form than the one that was sealed for it.
-    """
-    if opened.user_agent and not opened.user_agent_sha256:
-        opened = msgspec.structs.replace(opened, user_agent_sha256=sha256_hex(opened.user_agent))
-    if opened.address and not opened.address_sha256:
-        opened = msgspec.structs.replace(opened, address_sha256=sha256_hex(opened.address))
-    return opened
-
-
-def _secrets(opened: Sealed | None) -> tuple[str, ...]:
-    if opened is None:
-        return ()
-    raw = (
-        opened.user_agent,
-        opened.address,
-        opened.address_sha256,
-        opened.mobile_ad_id,
-        opened.idfv,
-    )
-    return tuple(value for value in raw if len(value) >= _SHORTEST_SECRET)

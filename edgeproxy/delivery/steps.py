@@ -1,6 +1,6 @@
 """What delivery tells whoever watches: what was sent and what Snap said, without raw values."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -26,33 +26,41 @@ _MASKED = frozenset(
 """Fields of the wire that are raw, or whose digest can be reversed by trying all inputs."""
 
 
-def sent(batch: Batch, request: WireRequest, *, integration: str, at_ms: int) -> list[Step]:
-    """One step for each event of a request that is about to go out."""
+def sent(
+    batch: Batch, places: Iterable[int], request: WireRequest, *, integration: str, at_ms: int
+) -> list[Step]:
+    """One step for each of these events of a request that is about to go out."""
     return [
         _step(
-            each,
+            batch[place],
             "sent",
             integration,
             at_ms,
             {
                 "path": request.path,
-                "attempt": each.row.attempt,
+                "attempt": batch[place].row.attempt,
                 "events": request.events,
-                "fields": _masked(each.wire.fields),
-                "low_match": each.wire.low_match,
+                "fields": _masked(batch[place].wire.fields),
+                "low_match": batch[place].wire.low_match,
             },
         )
-        for each in batch
+        for place in places
     ]
 
 
 def answered(
-    batch: Batch, verdict: Verdict, latency_ms: float, *, integration: str, at_ms: int
+    batch: Batch,
+    places: Iterable[int],
+    verdict: Verdict,
+    latency_ms: float,
+    *,
+    integration: str,
+    at_ms: int,
 ) -> list[Step]:
-    """One step for each event of a request that was answered, or that met a fault."""
+    """One step for each of these events of a request that was answered, or that met a fault."""
     return [
         _step(
-            each,
+            batch[place],
             "answered",
             integration,
             at_ms,
@@ -63,7 +71,27 @@ def answered(
                 "latency_ms": round(latency_ms, 1),
             },
         )
-        for place, each in enumerate(batch)
+        for place in places
+    ]
+
+
+def buried(
+    batch: Batch, places: Iterable[int], dead: Mapping[int, Dead], *, integration: str, at_ms: int
+) -> list[Step]:
+    """One step for each of these events that is a dead letter now; `dead` goes by row."""
+    return [
+        _step(
+            batch[place],
+            "dead",
+            integration,
+            at_ms,
+            {
+                "outcome": dead[batch[place].row.id].reason,
+                "message": dead[batch[place].row.id].detail,
+            },
+        )
+        for place in places
+        if batch[place].row.id in dead
     ]
 
 
@@ -80,6 +108,7 @@ def unsent(row: Row, dead: Dead, *, integration: str, at_ms: int) -> Step:
         name=row.name,
         source=event.source,
         integration=integration,
+        visitor=row.visitor.hex(),
         data={"outcome": dead.reason, "message": dead.detail},
     )
 
@@ -100,6 +129,7 @@ def _step(
         name=ready.event.name,
         source=ready.event.source,
         integration=integration,
+        visitor=ready.row.visitor.hex(),
         data=data,
     )
 

@@ -5,21 +5,19 @@ culprit is alone. What is not settled when the process dies goes out again with 
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
-from contextlib import suppress
 
 from msgspec.structs import replace
 
-from edgeproxy.delivery import backoff, gate, steps, telling
+from edgeproxy.delivery import backoff, counting, gate, telling
 from edgeproxy.delivery.batch import MAX_BYTES, Batch, Ready, batches, halves
 from edgeproxy.delivery.held import Held
 from edgeproxy.delivery.parts import Line, Parts
 from edgeproxy.delivery.render import Renderer, scrubbed
+from edgeproxy.delivery.tale import Tale, tell_unsent
 from edgeproxy.outcome import Verdict
 from edgeproxy.sites import Integration
 from edgeproxy.snap import DIALECTS, answers
 from edgeproxy.store.base import Dead, Gate, Lease, Row
-from edgeproxy.trace import Step
 from edgeproxy.wire import WireRequest
 
 _LIMITER_NAP_S = 10.0
@@ -59,6 +57,7 @@ class Trip:
         self.held = Held(parts, lease)
         self._halted = False
         self._asked = False
+        self._began_s = self._now_s()
         self._probed: Gate | None = None
 
     async def run(self) -> None:
@@ -69,13 +68,14 @@ class Trip:
         waiting = batches(ready, max_events=limit)[::-1]
         while waiting and not self._ends:
             batch = waiting.pop()
-            verdict = await self._ask(batch)
+            tale = Tale(self._parts, batch, self._integration.id)
+            verdict = await self._ask(batch, tale)
             if verdict is None:
                 waiting.append(batch)
             elif verdict.kind in ("rejected", "too_large") and len(batch) > 1:
                 waiting += halves(batch)[::-1]
             else:
-                await self._book(batch, verdict)
+                await self._book(batch, verdict, tale)
         await self.held.put_back(waiting, at_once=True)
         if self._lease.probe and not self._asked:
             await self._probe_again()
@@ -98,7 +98,7 @@ class Trip:
             rendered = renderer.render(row)
             if isinstance(rendered, Dead):
                 dead.append(rendered)
-                self._tell_unsent(row, rendered)
+                self._note_unsent(row, rendered)
             else:
                 ready.append(rendered)
             if number % _ROWS_AT_ONCE == 0:
@@ -109,7 +109,12 @@ class Trip:
             self._say("error", "render_fault", events=len(renderer.broken), exc_info=error)
         return ready, dead
 
-    async def _ask(self, batch: Batch) -> Verdict | None:
+    def _note_unsent(self, row: Row, dead: Dead) -> None:
+        parts, id_ = self._parts, self._integration.id
+        counting.unsent(parts.meter, [row], f"dead.{dead.reason}", integration=id_)
+        tell_unsent(parts, row, dead, integration=id_)
+
+    async def _ask(self, batch: Batch, tale: Tale) -> Verdict | None:
         """Send a batch until there is a verdict to act on; None when it cannot be sent now."""
         wires = [each.wire for each in batch]
         request = self._dialect.request(wires, self._integration, batch[0].endpoint)
@@ -117,7 +122,7 @@ class Trip:
             return Verdict(kind="too_large", message="longer than a megabyte")
         failures = 0
         while await self._may_send():
-            verdict = await self._send(batch, request)
+            verdict = await self._send(batch, request, tale)
             if verdict is None:
                 return None
             failures += 1
@@ -136,6 +141,7 @@ class Trip:
                 break
             if wait_s <= 0:
                 return True
+            self._parts.meter.add("limited", self._integration.id)
             await self._parts.pause(min(wait_s, _LIMITER_NAP_S))
         self._halted = True
         return False
@@ -150,13 +156,10 @@ class Trip:
             per_minute=self._integration.rate_limit_per_minute,
         )
 
-    async def _send(self, batch: Batch, request: WireRequest) -> Verdict | None:
+    async def _send(self, batch: Batch, request: WireRequest, tale: Tale) -> Verdict | None:
         """One request and its verdict; None when it was given up because we stop."""
         self._asked = True
-        self._tell(
-            len(batch),
-            lambda id_, at_ms: steps.sent(batch, request, integration=id_, at_ms=at_ms),
-        )
+        tale.sent(request)
         scope = asyncio.timeout(None)
         try:
             async with scope:
@@ -171,12 +174,8 @@ class Trip:
             self._sending.discard(scope)
         read = answers.read(response, sent=len(batch), now_ms=self._parts.now_ms())
         verdict = scrubbed(read, batch)
-        self._tell(
-            len(batch),
-            lambda id_, at_ms: steps.answered(
-                batch, verdict, response.latency_ms, integration=id_, at_ms=at_ms
-            ),
-        )
+        tale.answered(verdict, response.latency_ms)
+        counting.answered(self._parts.meter, verdict, response, integration=self._integration.id)
         telling.answered(
             self._parts,
             self._line,
@@ -236,25 +235,48 @@ class Trip:
         self._line.record = gate.cleared(self._line.record)
         self._parts.say_moved(before, after)
 
-    async def _book(self, batch: Batch, verdict: Verdict) -> None:
+    async def _book(self, batch: Batch, verdict: Verdict, tale: Tale) -> None:
         """Settle the rows of an answered request."""
         if verdict.kind in ("delivered", "partial"):
             telling.delivered_late(self._parts, batch, verdict, integration=self._integration.id)
-            await self.held.settle(
-                delivered=[batch[place].row.id for place in verdict.delivered],
-                dead=[
-                    Dead(id=batch[place].row.id, reason="rejected", detail=words)
-                    for place, words in verdict.dead.items()
-                ],
-            )
+            await self._settle(batch, verdict, tale)
         elif verdict.kind in _REASONS and not self._keeps_refused(verdict):
             reason = _REASONS[verdict.kind]
             words = verdict.dead.get(0, verdict.message)
-            await self.held.settle(
-                dead=[Dead(id=each.row.id, reason=reason, detail=words) for each in batch]
-            )
+            dead = [Dead(id=each.row.id, reason=reason, detail=words) for each in batch]
+            await self.held.settle(dead=dead)
+            self._note_buried(batch, dead, tale)
         else:
             await self.held.put_back([batch], verdict, at_once=self._line.closed)
+            rows = [each.row for each in batch]
+            counting.unsent(self._parts.meter, rows, "retry", integration=self._integration.id)
+
+    async def _settle(self, batch: Batch, verdict: Verdict, tale: Tale) -> None:
+        """Settle what Snap took and what it refused; the rest stays ours."""
+        dead = [
+            Dead(id=batch[place].row.id, reason="rejected", detail=words)
+            for place, words in verdict.dead.items()
+        ]
+        await self.held.settle(
+            delivered=[batch[place].row.id for place in verdict.delivered], dead=dead
+        )
+        counting.delivered(
+            self._parts.meter,
+            batch,
+            verdict.delivered,
+            integration=self._integration.id,
+            waited_s=self._now_s() - self._began_s,
+        )
+        if dead:
+            self._note_buried(batch, dead, tale)
+
+    def _note_buried(self, batch: Batch, dead: list[Dead], tale: Tale) -> None:
+        """Count and tell the rows that are dead letters now, all for one reason."""
+        buried = {each.id: each for each in dead}
+        rows = [each.row for each in batch if each.row.id in buried]
+        fate = f"dead.{dead[0].reason}"
+        counting.unsent(self._parts.meter, rows, fate, integration=self._integration.id)
+        tale.buried(buried)
 
     def _keeps_refused(self, verdict: Verdict) -> bool:
         """Whether a refused probe goes back, because the integration may be what is wrong."""
@@ -267,21 +289,6 @@ class Trip:
         now = await self._parts.store.gate(self._integration.id)
         if now.state != "open":
             await self._parts.store.set_gate(replace(now, probe_in_s=0.0))
-
-    def _tell_unsent(self, row: Row, dead: Dead) -> None:
-        self._tell(1, lambda id_, at_ms: [steps.unsent(row, dead, integration=id_, at_ms=at_ms)])
-
-    def _tell(self, events: int, told: Callable[[str, int], Iterable[Step]]) -> None:
-        """Hand the steps to whoever watches; with nobody watching, none are made."""
-        watching = self._parts.watching
-        if watching is None:
-            return
-        with suppress(Exception):
-            watch = watching(events)
-            if watch is None:
-                return
-            for step in told(self._integration.id, self._parts.now_ms()):
-                watch(step)
 
     def _say(self, level: str, event: str, **fields: object) -> None:
         self._parts.say(level, event, integration=self._integration.id, **fields)

@@ -15,11 +15,12 @@ from edgeproxy.delivery.batch import MAX_BYTES
 from edgeproxy.delivery.census import DEAD_MAX, Census
 from edgeproxy.delivery.courier import Courier
 from edgeproxy.delivery.parts import Line, Log, Parts
+from edgeproxy.meter import Meter
 from edgeproxy.seal import Sealer
 from edgeproxy.sites import Integration
 from edgeproxy.snap.transport import Transport
 from edgeproxy.store.base import Lease, Store
-from edgeproxy.trace import Watching
+from edgeproxy.trace import Followed, Watching
 
 POLL_S = 5.0
 """How long a loop sleeps at most; another process may have appended."""
@@ -68,6 +69,8 @@ async def deliver(
     fingerprint: Callable[[Integration], str],
     log: Log,
     watching: Watching | None = None,
+    followed: Followed | None = None,
+    meter: Meter | None = None,
     alone: bool = True,
     schedule: Schedule = Schedule(),  # noqa: B008 - frozen
     poll_s: float = POLL_S,
@@ -89,6 +92,8 @@ async def deliver(
             reversible; a paused integration is probed at once when it changes.
         log: Writes a line: level, event, fields.
         watching: Who is told each step of each event; None costs nothing.
+        followed: The events whose steps are told in any case.
+        meter: Counts what becomes of events.
         alone: Whether no other process delivers from this store: then all leases are left over
             from an earlier life, and are taken back at the start.
         schedule: The waits.
@@ -105,6 +110,8 @@ async def deliver(
         stopping=stopping,
         log=log,
         watching=watching,
+        followed=followed,
+        meter=meter or Meter(),
         schedule=schedule,
     )
     worker = _Worker(parts, integrations, wake, alone=alone, poll_s=poll_s, dead_max=dead_max)

@@ -82,7 +82,7 @@ def read(response: WireResponse, *, sent: int, now_ms: int) -> Verdict:
     kind = _class_of(response.status)
     if kind == "rejected" and _is_about_settings(body):
         kind = "paused_auth"
-    message = _join((_cause(response.status), *words)) or f"HTTP {response.status}"
+    message = _join((cause(response.status), *words)) or f"HTTP {response.status}"
     return Verdict(
         kind=kind,
         status=response.status,
@@ -107,7 +107,8 @@ def _class_of(status: int) -> AnswerClass:
     return _CLASSES.get(status, "transient")
 
 
-def _cause(status: int) -> str:
+def cause(status: int) -> str:
+    """What a status says by itself, which begins the verdict's message; "" for nothing."""
     if 300 <= status < 400:
         return f"HTTP {status} points elsewhere; a redirect is never followed"
     return _SETTINGS.get(status, "")

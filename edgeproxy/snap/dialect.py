@@ -11,6 +11,7 @@ import msgspec
 
 from edgeproxy.errors import CannotMap
 from edgeproxy.event import Event, Sealed
+from edgeproxy.pii import sha256_hex
 from edgeproxy.sites import Integration
 from edgeproxy.wire import Endpoint, WireEvent, WireRequest
 
@@ -91,7 +92,13 @@ def opened_for(event: Event, integration: Integration, opened: Sealed | None) ->
     if opened is None:
         return _NOTHING
     if event.privacy == "strict" or integration.privacy == "strict":
-        return msgspec.structs.replace(opened, user_agent="", address="")
+        return Sealed(
+            bound_to=opened.bound_to,
+            user_agent_sha256=opened.user_agent_sha256 or sha256_hex(opened.user_agent),
+            address_sha256=opened.address_sha256 or sha256_hex(opened.address),
+            mobile_ad_id=opened.mobile_ad_id,
+            idfv=opened.idfv,
+        )
     return opened
 
 

@@ -4,14 +4,17 @@ The token goes to the configured upstream and nowhere else: the host never comes
 and redirects are not followed.
 """
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Literal, Protocol
 from urllib.parse import quote, quote_plus
 
-from edgeproxy.outbound import Outbound
+from edgeproxy.outbound import Answer, Outbound
 from edgeproxy.sites import Integration
 from edgeproxy.wire import WireRequest, WireResponse
 
 _MASK = "••••"
+_LOOK_BYTES = 1024 * 1024
+"""Of an answer that is looked up, which no event waits for."""
 
 
 class Transport(Protocol):
@@ -40,29 +43,53 @@ class SnapTransport:
         Raises:
             ValueError: The path is none, and might move the token to another host.
         """
-        if not request.path.startswith("/"):
-            raise ValueError("a request's path begins with /")
         token = integration.access_token.reveal()
-        headers = {"Content-Type": "application/json"}
-        params = {}
-        if request.token_in == "query":  # noqa: S105 - a place, not a token
-            params["access_token"] = token
-        else:
-            headers["Authorization"] = f"Bearer {token}"
+        headers, params = _with(token, request.token_in)
         answer = await self._outbound.request(
             "POST",
-            self._upstream + request.path,
-            headers=headers,
+            self._url(request.path),
+            headers={"Content-Type": "application/json", **headers},
             params=params or None,
             body=request.body,
         )
-        return WireResponse(
-            status=answer.status,
-            body=_without(token, answer.body),
-            retry_after=answer.header("retry-after"),
-            fault=answer.fault,
-            latency_ms=answer.latency_ms,
+        return _response(answer, token)
+
+    async def look(
+        self, path: str, query: Mapping[str, str], integration: Integration
+    ) -> WireResponse:
+        """GET something of Snap's; a network fault is a value, never an exception."""
+        token = integration.access_token.reveal()
+        headers, params = _with(token, "header" if integration.api == "v2" else "query")
+        answer = await self._outbound.request(
+            "GET",
+            self._url(path),
+            headers=headers,
+            params={**query, **params} or None,
+            limit_bytes=_LOOK_BYTES,
         )
+        return _response(answer, token)
+
+    def _url(self, path: str) -> str:
+        if not path.startswith("/"):
+            raise ValueError("a request's path begins with /")
+        return self._upstream + path
+
+
+def _with(token: str, place: Literal["header", "query"]) -> tuple[dict[str, str], dict[str, str]]:
+    """Headers and query that carry the token."""
+    if place == "query":
+        return {}, {"access_token": token}
+    return {"Authorization": f"Bearer {token}"}, {}
+
+
+def _response(answer: Answer, token: str) -> WireResponse:
+    return WireResponse(
+        status=answer.status,
+        body=_without(token, answer.body),
+        retry_after=answer.header("retry-after"),
+        fault=answer.fault,
+        latency_ms=answer.latency_ms,
+    )
 
 
 def _without(token: str, body: bytes) -> bytes:

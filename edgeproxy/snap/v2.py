@@ -5,7 +5,8 @@ Source: Snap, Conversions API v2 (business SDK and its OpenAPI file).
 
 from collections.abc import Sequence
 
-from edgeproxy.event import Event, Goods, Person, Sealed
+from edgeproxy.event import Device, Event, Goods, Person, Sealed
+from edgeproxy.pii import sha256_hex
 from edgeproxy.sites import Integration
 from edgeproxy.snap.dialect import (
     WIRE,
@@ -13,10 +14,12 @@ from edgeproxy.snap.dialect import (
     low_match,
     number,
     opened_for,
-    present,
     require_money,
 )
 from edgeproxy.wire import Endpoint, WireEvent, WireRequest
+
+_NOBODY, _NO_GOODS = Person(), Goods()
+_LIMITED = ("lmu",)
 
 _PATHS: dict[Endpoint, str] = {"live": "/v2/conversion", "validate": "/v2/conversion/validate"}
 
@@ -39,31 +42,40 @@ def encode(event: Event, integration: Integration, opened: Sealed | None) -> Wir
     """
     require_money(event)
     seen = opened_for(event, integration, opened)
-    fields = present(
-        **_target(event, integration),
-        event_type=event.name,
-        event_conversion_type=event.channel,
-        timestamp=event.time_ms,
-        event_tag=event.label or event.id,
-        client_dedup_id=event.id,
-        page_url=event.page_url if event.channel == "WEB" else "",
-        user_agent=seen.user_agent,
-        hashed_user_agent="" if seen.user_agent else seen.user_agent_sha256,
-        hashed_ip_address=seen.address_sha256,
-        **_person(event.who),
-        click_id=event.click_id,
-        uuid_c1=event.scid,
-        hashed_sc_cookie=event.scid,
-        **_goods(event.goods),
-        device_model=event.device.model,
-        os_version=event.device.os_version,
-        data_use=("lmu",) if event.limited or integration.limited_data_use else (),
-    )
+    address_sha256 = seen.address_sha256 or sha256_hex(seen.address)
+    fields = _target(event, integration)
+    fields |= {
+        "event_type": event.name,
+        "event_conversion_type": event.channel,
+        "timestamp": event.time_ms,
+        "event_tag": event.label or event.id,
+        "client_dedup_id": event.id,
+    }
+    if event.page_url and event.channel == "WEB":
+        fields["page_url"] = event.page_url
+    if seen.user_agent:
+        fields["user_agent"] = seen.user_agent
+    elif seen.user_agent_sha256:
+        fields["hashed_user_agent"] = seen.user_agent_sha256
+    if address_sha256:
+        fields["hashed_ip_address"] = address_sha256
+    if event.who != _NOBODY:
+        fields |= _person(event.who)
+    if event.click_id:
+        fields["click_id"] = event.click_id
+    if event.scid:
+        fields["uuid_c1"] = fields["hashed_sc_cookie"] = event.scid
+    if event.goods != _NO_GOODS:
+        fields |= _bought(event.goods)
+        fields |= _described(event.goods)
+    fields |= _device(event.device)
+    if event.limited or integration.limited_data_use:
+        fields["data_use"] = _LIMITED
     return WireEvent(
         fields=fields,
         low_match=low_match(
             event,
-            address=bool(seen.address_sha256),
+            address=bool(address_sha256),
             agent=bool(seen.user_agent),
             ad_id=bool(event.who.mobile_ad_id_sha256),
         ),
@@ -87,34 +99,71 @@ def request(
 def _target(event: Event, integration: Integration) -> dict[str, object]:
     if event.channel == "MOBILE_APP":
         return {"snap_app_id": app_target(integration), "app_id": integration.app_id}
-    return {"pixel_id": integration.pixel_id}
+    return {"pixel_id": integration.pixel_id} if integration.pixel_id else {}
+
+
+# One field after another, because it is done for each event and nothing is quicker.
 
 
 def _person(who: Person) -> dict[str, object]:
-    return {
-        "hashed_email": who.email_sha256,
-        "hashed_phone_number": who.phone_sha256,
-        "hashed_first_name_sha": who.first_name_sha256,
-        "hashed_last_name_sha": who.last_name_sha256,
-        "hashed_city_sha": who.city_sha256,
-        "hashed_state_sha": who.state_sha256,
-        "hashed_zip": who.zip_sha256,
-        "hashed_mobile_ad_id": who.mobile_ad_id_sha256,
-        "hashed_idfv": who.idfv_sha256,
-    }
+    fields: dict[str, object] = {}
+    if who.email_sha256:
+        fields["hashed_email"] = who.email_sha256
+    if who.phone_sha256:
+        fields["hashed_phone_number"] = who.phone_sha256
+    if who.first_name_sha256:
+        fields["hashed_first_name_sha"] = who.first_name_sha256
+    if who.last_name_sha256:
+        fields["hashed_last_name_sha"] = who.last_name_sha256
+    if who.city_sha256:
+        fields["hashed_city_sha"] = who.city_sha256
+    if who.state_sha256:
+        fields["hashed_state_sha"] = who.state_sha256
+    if who.zip_sha256:
+        fields["hashed_zip"] = who.zip_sha256
+    if who.mobile_ad_id_sha256:
+        fields["hashed_mobile_ad_id"] = who.mobile_ad_id_sha256
+    if who.idfv_sha256:
+        fields["hashed_idfv"] = who.idfv_sha256
+    return fields
 
 
-def _goods(goods: Goods) -> dict[str, object]:
-    return {
-        "price": number(goods.price),
-        "currency": goods.currency,
-        "transaction_id": goods.order_id,
-        "number_items": number(goods.number_items),
-        "item_ids": goods.item_ids,
-        "item_category": goods.category,
-        "brands": goods.brands,
-        "description": goods.description,
-        "search_string": goods.search_string,
-        "sign_up_method": goods.sign_up_method,
-        "level": goods.level,
-    }
+def _device(device: Device) -> dict[str, object]:
+    fields: dict[str, object] = {}
+    if device.model:
+        fields["device_model"] = device.model
+    if device.os_version:
+        fields["os_version"] = device.os_version
+    return fields
+
+
+def _bought(goods: Goods) -> dict[str, object]:
+    fields: dict[str, object] = {}
+    if goods.price is not None:
+        fields["price"] = number(goods.price)
+    if goods.currency:
+        fields["currency"] = goods.currency
+    if goods.order_id:
+        fields["transaction_id"] = goods.order_id
+    if goods.number_items is not None:
+        fields["number_items"] = number(goods.number_items)
+    return fields
+
+
+def _described(goods: Goods) -> dict[str, object]:
+    fields: dict[str, object] = {}
+    if goods.item_ids:
+        fields["item_ids"] = goods.item_ids
+    if goods.category:
+        fields["item_category"] = goods.category
+    if goods.brands:
+        fields["brands"] = goods.brands
+    if goods.description:
+        fields["description"] = goods.description
+    if goods.search_string:
+        fields["search_string"] = goods.search_string
+    if goods.sign_up_method:
+        fields["sign_up_method"] = goods.sign_up_method
+    if goods.level:
+        fields["level"] = goods.level
+    return fields

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.bench import load, process, scale, server, stages, tag_cost, traffic
+from tests.bench import journal, load, process, scale, server, stages, tag_cost, traffic
 
 ROUNDS = 3
 SECONDS = 6
@@ -97,6 +97,7 @@ BENCHES: dict[str, Callable[[], None]] = {
     "post_e_delivering": post_e_delivering,
     "s_js": s_js,
     "stages": stages.run,
+    "journal": journal.run,
     "tag_cost": tag_cost.run,
     "backlog": scale.backlog,
     "drain": scale.drain,

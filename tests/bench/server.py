@@ -80,6 +80,7 @@ def edge(
         "EDGEPROXY_ACCESS_TOKEN": "bench-token",
         "EDGEPROXY_UPSTREAM": upstream,
         "EDGEPROXY_SERVER__PORT": str(port),
+        "EDGEPROXY_SERVER__ADMIN_PORT": "0",
         "EDGEPROXY_STORE__URL": f"sqlite://{folder}/edgeproxy.db",
         **settings,
     }
