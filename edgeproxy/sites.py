@@ -68,6 +68,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     `origins` are normalised ("https://www.example.com", lower case, no default port, no path).
     `cookie_domain` is "auto", "host" (host-only cookies) or a domain.
     `default_country` is an ISO 3166 alpha-2 code in upper case, or "" for none.
+    `write_keys` are those of the configuration as they stand there; `write_key_digests` is the
+    SHA-256 in hex of every write key, wherever it was made.
     """
 
     id: str
@@ -78,4 +80,5 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     click_id_days: int = 90
     click_id_readable: bool = False
     write_keys: tuple[Secret, ...] = ()
+    write_key_digests: tuple[str, ...] = ()
     integrations: tuple[Integration, ...] = ()

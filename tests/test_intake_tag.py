@@ -409,3 +409,12 @@ def every_event_has_its_place(parsed: RawBatch) -> None:
     assert indexes
     assert all(one.code and one.reason for one in parsed.rejected)
     assert all(event.name.strip() for event in parsed.events)
+
+
+def test_an_e_mail_address_in_a_name_or_an_id_goes_no_further() -> None:
+    """Names and ids are shown to people and travel in the clear."""
+    found = batch({"name": "Welcome jane@example.com"}, {"name": "page", "id": "jane@example.com"})
+    assert [(one.index, one.code) for one in found.rejected] == [(0, "personal_name")]
+    assert [event.id for event in found.events] == [
+        "8c87b489ce35cf2e2f39f80e282cb2e804932a56a213983eeeb428407d43b52d"
+    ]

@@ -18,6 +18,7 @@ from edgeproxy.registry import Registry
 from edgeproxy.sites import Integration, Secret, Source
 from edgeproxy.store.base import Item, Told
 from edgeproxy.store.sqlite.store import SqliteStore
+from edgeproxy.trace import Watching
 from edgeproxy.web.asgi import Header
 from tests.edge import ORIGIN, now_ms
 from tests.fakes import PIXEL, KeptLog
@@ -81,7 +82,7 @@ class Failing(SqliteStore):
 class Door:
     """A collector over a real store."""
 
-    def __init__(self, store: SqliteStore) -> None:
+    def __init__(self, store: SqliteStore, watching: Watching | None = None) -> None:
         self.log = KeptLog()
         self.state = State(
             registry=Registry([SOURCE]),
@@ -96,6 +97,7 @@ class Door:
             wake=lambda _: None,
             log=self.log,
             stopping=lambda: False,
+            watching=watching,
         )
         self.collector = Collector(self.state, asyncio.get_running_loop())
 

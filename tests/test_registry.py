@@ -2,6 +2,7 @@
 
 import pytest
 
+from edgeproxy.pii import sha256_hex
 from edgeproxy.registry import Registry
 from edgeproxy.sites import Integration, Secret, Source
 
@@ -122,3 +123,64 @@ def test_of_several_origins_of_a_host_the_likeliest_counts(turn: int) -> None:
     site = Registry([Source(id="local", origins=origins)]).by_host("localhost")
     assert site is not None
     assert site.origin == "https://localhost"
+
+
+def test_all_sources_are_replaced_at_once_and_those_of_the_file_stay_known_as_such() -> None:
+    registry = Registry([SHOP])
+    registry.replace([SHOP, BLOG])
+    site = registry.by_origin(b"https://blog.example.org")
+    assert site is not None
+    assert site.source is BLOG
+    assert registry.source_origin_of("blog") == "api"
+    assert registry.source_origin_of("shop") == registry.origin_of("shop/1") == "file"
+    assert registry.origin_of("other") == "api"
+    registry.replace([BLOG])
+    assert registry.by_origin(b"https://www.example.com") is None
+    assert registry.by_host("www.example.com") is None
+    assert registry.configured() == ()
+    assert set(registry.sources) == {"blog"}
+
+
+KEYED = Source(
+    id="keyed",
+    write_keys=(Secret("first-key"), Secret("sha256:" + sha256_hex("second-key"))),
+    write_key_digests=(sha256_hex("third-key").upper(), sha256_hex("first-key")),
+)
+
+
+@pytest.mark.parametrize("key", ["first-key", "second-key", "third-key"])
+def test_a_write_key_finds_its_source_however_it_is_kept(key: str) -> None:
+    site = Registry([SHOP, KEYED]).by_write_key(key)
+    assert site is not None
+    assert (site.source.id, site.origin) == ("keyed", "")
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        "first-ke",
+        "first-key ",
+        "FIRST-KEY",
+        sha256_hex("second-key"),
+        "sha256:" + sha256_hex("second-key"),
+        "\ud800",
+        "x" * 100_000,
+    ],
+    ids=range(8),
+)
+def test_what_is_no_write_key_finds_nobody(key: str) -> None:
+    assert Registry([SHOP, KEYED]).by_write_key(key) is None
+
+
+def test_a_digest_that_begins_alike_is_another_key() -> None:
+    """Keys are filed by the beginning of their digests, and compared to the end."""
+    alike = sha256_hex("the key")[:-1] + "?"
+    other = Source(id="other", write_key_digests=(alike,))
+    owner = Source(id="owner", write_key_digests=(sha256_hex("the key"),))
+    registry = Registry([other, owner])
+    site = registry.by_write_key("the key")
+    assert site is not None
+    assert site.source.id == "owner"
+    registry.replace([other])
+    assert registry.by_write_key("the key") is None

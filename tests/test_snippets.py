@@ -298,7 +298,7 @@ DATA: dict[str, Any] = {
 """Customer event → its data. Source: Shopify, Web Pixels API, standard events."""
 
 FRAME = """
-const told = [], listeners = {}, kept = {}
+const told = [], listeners = {}, kept = {}, waits = []
 const shop = JSON.parse(process.argv[1])
 const analytics = {subscribe: (name, run) => { listeners[name] = run }}
 const browser = {
@@ -310,10 +310,14 @@ const browser = {
 }
 let chosen
 const customerPrivacy = {subscribe: (name, run) => { chosen = run }}
-const init = {customerPrivacy: {marketingAllowed: shop.allowed}}
-const fetch = async (url, options) => { told.push({url, options, body: JSON.parse(options.body)}) }
-new Function('analytics', 'browser', 'init', 'customerPrivacy', 'fetch', shop.code)(
-  analytics, browser, init, customerPrivacy, fetch)
+const init = {customerPrivacy: {marketingAllowed: shop.allowed, ...shop.privacy}}
+const fetch = async (url, options) => {
+  told.push({url, options, body: JSON.parse(options.body)})
+  return {status: shop.statuses && shop.statuses.length ? shop.statuses.shift() : 200}
+}
+const setTimeout = (run, wait) => { waits.push(wait); run() }
+new Function('analytics', 'browser', 'init', 'customerPrivacy', 'fetch', 'setTimeout', shop.code)(
+  analytics, browser, init, customerPrivacy, fetch, setTimeout)
 const run = async () => {
   for (const [name, data] of Object.entries(shop.data)) {
     await listeners[name]({
@@ -326,26 +330,32 @@ const run = async () => {
     shop.url = 'https://www.shop.test/next'
     if (shop.answer !== undefined) chosen({customerPrivacy: {marketingAllowed: shop.answer}})
   }
-  console.log(JSON.stringify({told, names: Object.keys(listeners)}))
+  console.log(JSON.stringify({told, waits, names: Object.keys(listeners)}))
 }
 run()
 """
 
 
-def in_shopify(allowed: bool, answer: bool | None = None) -> list[dict[str, Any]]:
+def in_shopify(allowed: bool, answer: bool | None = None, **more: object) -> list[dict[str, Any]]:
     """What the pixel sends when every customer event happens once, the first with an ad click."""
+    sent: list[dict[str, Any]] = shop_day(allowed, answer, **more)["told"]
+    return sent
+
+
+def shop_day(allowed: bool, answer: bool | None = None, **more: object) -> dict[str, Any]:
+    """The same, with how long the pixel waited before each repeat."""
     shop = {
         "code": snippet(PLAIN, platform="shopify").code,
         "data": DATA,
         "allowed": allowed,
         "url": "https://www.shop.test/?ScCid=Click-42",
+        **more,
     }
     if answer is not None:
         shop["answer"] = answer
-    found = json.loads(node("-e", FRAME, json.dumps(shop)))
+    found: dict[str, Any] = json.loads(node("-e", FRAME, json.dumps(shop)))
     assert sorted(found["names"]) == sorted(DATA)
-    sent: list[dict[str, Any]] = found["told"]
-    return sent
+    return found
 
 
 def test_every_customer_event_is_told_to_the_server_api() -> None:
@@ -353,7 +363,8 @@ def test_every_customer_event_is_told_to_the_server_api() -> None:
     assert {one["url"] for one in sent} == {"https://edge.example.com/v1/batch"}
     for one in sent:
         assert one["options"]["keepalive"] is True
-        assert one["options"]["mode"] == "no-cors"
+        assert one["options"]["mode"] == "cors"
+        assert one["options"]["credentials"] == "omit"
         assert "headers" not in one["options"]
         assert one["body"]["writeKey"] == WRITE_KEY_PLACEHOLDER
     messages = [message for one in sent for message in one["body"]["batch"]]
@@ -401,9 +412,41 @@ def test_without_consent_shopify_tells_nothing() -> None:
     assert in_shopify(allowed=False) == []
 
 
+def test_a_no_to_the_sale_of_data_is_a_no() -> None:
+    assert in_shopify(allowed=True, privacy={"saleOfDataAllowed": False}) == []
+    assert len(in_shopify(allowed=True, privacy={"saleOfDataAllowed": True})) == len(DATA)
+
+
 def test_shopify_follows_the_visitor_s_choice_at_once() -> None:
+    """A withdrawal is told once, so that what is queued is cancelled."""
     assert len(in_shopify(allowed=False, answer=True)) == len(DATA) - 1
-    assert len(in_shopify(allowed=True, answer=False)) == 1
+    first, last = in_shopify(allowed=True, answer=False)
+    assert first["body"]["batch"][0]["event"] == next(iter(DATA))
+    assert last["body"]["batch"] == [
+        {
+            "type": "identify",
+            "anonymousId": "scid-of-the-shop",
+            "context": {"consent": {"ad": False}},
+        }
+    ]
+
+
+def test_an_event_that_the_proxy_cannot_keep_now_is_told_again() -> None:
+    day = shop_day(allowed=True, statuses=[503, 429, 200])
+    ids = [one["body"]["batch"][0]["messageId"] for one in day["told"]]
+    assert ids == [ids[0]] * 3 + [f"sh-{name}" for name in list(DATA)[1:]]
+    assert day["waits"] == [2000, 10000]
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 413, 422])
+def test_what_is_answered_for_good_is_told_once(status: int) -> None:
+    assert len(in_shopify(allowed=True, statuses=[status])) == len(DATA)
+
+
+def test_it_gives_up_after_a_while() -> None:
+    day = shop_day(allowed=True, statuses=[500] * 4)
+    assert len(day["told"]) == len(DATA) + 3
+    assert day["waits"] == [2000, 10000, 30000]
 
 
 # The command ------------------------------------------------------------------------------------
@@ -430,11 +473,7 @@ def test_integrity_is_that_of_the_file_in_this_version(capsys: Output) -> None:
         (["--platform", "snaptr", "--pixel", PIXEL], []),
         (
             ["--platform", "shopify"],
-            [
-                f"edgeproxy: put your own in place of {WRITE_KEY_PLACEHOLDER}",
-                "edgeproxy: this version has no /v1/batch yet, which the pixel posts to: "
-                "it waits for the next",
-            ],
+            [f"edgeproxy: put your own in place of {WRITE_KEY_PLACEHOLDER}"],
         ),
         (["--platform", "gtm"], []),
     ],

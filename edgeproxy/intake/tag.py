@@ -10,12 +10,11 @@ from typing import Any
 import msgspec
 
 from edgeproxy.errors import BadBatch
-from edgeproxy.intake.limits import DEPTH, EVENT_BYTES, check_properties, check_text, harmless
+from edgeproxy.intake.labels import event_id, event_name
+from edgeproxy.intake.limits import DEPTH, EVENT_BYTES, check_properties, harmless
 from edgeproxy.intake.raw import RawBatch, RawEvent, Rejected, Unacceptable
 
 MAX_EVENTS = 50
-NAME_CHARS = 256
-ID_CHARS = 256
 URL_CHARS = 8192
 
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -180,35 +179,13 @@ def _raw(index: int, event: TagEvent, test: bool) -> RawEvent:
     properties = event.properties or {}
     return RawEvent(
         index=index,
-        name=_name(event.name),
-        id=_id(event.id),
+        name=event_name(event.name),
+        id=event_id(event.id),
         time=event.time,
         call="page" if event.call == "page" else "track",
         properties=properties,
         test=test or event.test_mode or properties.get("test_mode") is True,
     )
-
-
-def _name(name: str) -> str:
-    if not name.strip():
-        raise Unacceptable("no_name", "the event's name is empty")
-    if len(name) > NAME_CHARS:
-        raise Unacceptable("too_long", f"the event's name is longer than {NAME_CHARS} characters")
-    check_text(name)
-    return name
-
-
-def _id(value: str | int | None) -> str:
-    if isinstance(value, int) and value.bit_length() > 64:
-        raise Unacceptable("bad_number", "the event's id is a number of more than 64 bits")
-    if value is None:
-        return ""
-    text = str(value).strip()
-    if len(text) > ID_CHARS:
-        raise Unacceptable("too_long", f"the event's id is longer than {ID_CHARS} characters")
-    if not text.isprintable():
-        raise Unacceptable("control_character", "the event's id holds a control character")
-    return text
 
 
 def _url(text: str | None) -> str:

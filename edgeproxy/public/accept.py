@@ -16,7 +16,9 @@ from edgeproxy.intake.person import NOBODY, read_person
 from edgeproxy.intake.raw import RawBatch, RawEvent, Rejected, Unacceptable
 from edgeproxy.public.ask import Ask
 from edgeproxy.public.contact import cookies_of, meet, visitor_name, withdraw
+from edgeproxy.public.heard import Heard
 from edgeproxy.public.state import State
+from edgeproxy.public.telling import Teller
 from edgeproxy.public.told import address_hmac, sha256, told
 from edgeproxy.registry import Site
 from edgeproxy.routing import (
@@ -28,10 +30,8 @@ from edgeproxy.routing import (
     entry,
     extras_for,
     plan,
-    wire_id,
 )
 from edgeproxy.store.base import Binding, Entry, Fate, Item
-from edgeproxy.trace import Stage, Step
 from edgeproxy.urls import clean_page_url
 
 _SEAL = msgspec.json.Encoder()
@@ -97,6 +97,7 @@ class Intake:
 
     The steps in their order: `prepare`, `build`, `seal`, `items`, and `taken` once those are
     durable. They are apart so that many requests can go through each of them side by side.
+    With `heard` it is a server that speaks of a visitor: no robot, no cookies, its own words.
 
     Attributes:
         contact: Whose request it is.
@@ -110,6 +111,7 @@ class Intake:
         "_boxes",
         "_dropped",
         "_fill",
+        "_heard",
         "_known",
         "_now_ms",
         "_ready",
@@ -117,35 +119,53 @@ class Intake:
         "_rejected",
         "_scene",
         "_state",
+        "_teller",
         "_told",
         "_visitor",
-        "_watch",
         "contact",
         "site",
     )
 
-    def __init__(self, batch: RawBatch, ask: Ask, site: Site, state: State) -> None:
+    def __init__(
+        self, batch: RawBatch, ask: Ask, site: Site, state: State, heard: Heard | None = None
+    ) -> None:
         self._batch, self._ask, self.site, self._state = batch, ask, site, state
-        self.contact = contact = meet(
-            ask,
-            site,
-            state,
-            consent=batch.consent,
-            click_id=batch.click_id,
-            page_url=batch.page_url,
-            referrer=batch.referrer,
-            properties=[event.properties for event in batch.events if event.properties],
+        self._heard = heard
+        self.contact = contact = (
+            heard.contact
+            if heard is not None
+            else meet(
+                ask,
+                site,
+                state,
+                consent=batch.consent,
+                click_id=batch.click_id,
+                page_url=batch.page_url,
+                referrer=batch.referrer,
+                properties=[event.properties for event in batch.events if event.properties],
+            )
         )
         self._told = told(state.trace_key, ask.user_agent)
-        self._refusal = _refusal(ask, self._told.bot, contact.decision, site)
+        bot = self._told.bot and heard is None
+        self._refusal = _refusal(ask, bot, contact.decision, site)
         self._now_ms = contact.now_ms
         self._visitor = b""
-        watching = state.watching
-        self._watch = None if watching is None else watching(len(batch.events))
+        self._teller = self._tells(state)
         self._rejected: list[Rejected] = list(batch.rejected)
         self._dropped: dict[str, int] = {}
         self._boxes: dict[str, bytes] = {}
         self._ready: list[tuple[RawEvent, Event | None, tuple[Choice, ...]]] = []
+
+    def _tells(self, state: State) -> Teller | None:
+        batch = self._batch
+        events = len(batch.events) + len(batch.rejected)
+        watch = None if state.watching is None else state.watching(events)
+        if watch is None:
+            return None
+        teller = Teller(watch, self._ask, self.contact, self.site.source, state.new_id)
+        for rejected in batch.rejected:
+            teller.unread(rejected)
+        return teller
 
     def prepare(self) -> None:
         """Work out what the events have in common: the person, hashed, and the page."""
@@ -155,14 +175,19 @@ class Intake:
         contact, told, now_ms = self.contact, self._told, self._now_ms
         visitor = contact.visitor
         self._address = ask.address if is_visitor(ask.address) else ""
-        self._visitor = visitor_name(self._state, source.id, visitor.scid)
+        heard = self._heard
+        self._visitor = (
+            visitor_name(self._state, source.id, visitor.scid) if heard is None else heard.visitor
+        )
+        if self._teller is not None:
+            self._teller.visitor = self._visitor
         self._known = read_person(batch.user, source.default_country)
         said = self._known.person != NOBODY and not contact.decision.reason
         self._fill = encode_person(self._known.person) if said else b""
         advertising = not contact.decision.reason
         self._scene = Scene(
             source=source.id,
-            channel="WEB",
+            channel="WEB" if heard is None else heard.report.channel,
             now_ms=now_ms,
             skew_ms=0 if batch.sent_at is None else skew_ms(batch.sent_at, now_ms),
             page_url=clean_page_url(batch.page_url),
@@ -171,7 +196,7 @@ class Intake:
             own_clicks=advertising,
             default_country=source.default_country,
             known=self._known,
-            device=told.device,
+            device=told.device if heard is None else heard.report.device or told.device,
             address_hmac=address_hmac(self._state.trace_key, self._address),
             agent_hmac=told.hmac,
         )
@@ -209,7 +234,10 @@ class Intake:
 
     def _bindings(self) -> list[Binding]:
         """What the batch says of its visitor, kept for all later events; only with consent."""
-        return [Binding(visitor=self._visitor, traits=self._fill)] if self._fill else []
+        if not self._fill:
+            return []
+        names = (self._visitor,) if self._heard is None else self._heard.names
+        return [Binding(visitor=name, traits=self._fill) for name in names]
 
     def _route(self, raw: RawEvent) -> Plan:
         routed = _plan(self.site, raw, self._batch.pixels, self.contact.decision)
@@ -219,7 +247,8 @@ class Intake:
 
     def _drop(self, raw: RawEvent, reason: str) -> None:
         self._dropped[reason] = self._dropped.get(reason, 0) + 1
-        self._tell("dropped", raw.id, raw.name, reason=reason)
+        if self._teller is not None:
+            self._teller.dropped(raw, reason)
 
     def _build(self, raw: RawEvent, routed: Plan) -> Event | None:
         first = routed.choices[0]
@@ -234,7 +263,8 @@ class Intake:
             )
         except Unacceptable as no:
             self._rejected.append(Rejected(raw.index, no.code, no.reason))
-            self._tell("rejected", raw.id, raw.name, code=no.code, reason=no.reason)
+            if self._teller is not None:
+                self._teller.refused(raw, no.code, no.reason)
             return None
 
     def _entries(self, event: Event, choices: Sequence[Choice]) -> tuple[Entry, ...]:
@@ -270,6 +300,8 @@ class Intake:
             bound_to=bound_to(integration.id, self._visitor, b""),
             sha256=sha256,
         )
+        if self._heard is not None:
+            sealed = self._heard.with_digest(sealed, integration.id)
         box = b"" if sealed is None else self._state.seal(_SEAL.encode(sealed))
         self._boxes[integration.id] = box
 
@@ -282,8 +314,11 @@ class Intake:
         wake = self._state.wake
         for integration in self._boxes:
             wake(integration)
-        if self._watch is not None:
-            self._tell_taken(of_events)
+        if self._teller is not None:
+            told = iter(of_events)
+            for raw, event, choices in self._ready:
+                if event is not None:
+                    self._teller.taken(raw, event, choices, next(told))
         duplicates, rejected = len(of_events) - accepted, self._rejected
         self._count(accepted, duplicates)
         answer = Answer(
@@ -295,8 +330,8 @@ class Intake:
         return Accepted(answer=answer, cookies=self._cookies())
 
     def _cookies(self) -> Sequence[bytes]:
-        """The cookies of the answer; robots and prefetchers get none."""
-        if self._refusal in ("bot", "prefetch"):
+        """The cookies of the answer; robots, prefetchers and servers get none."""
+        if self._heard is not None or self._refusal in ("bot", "prefetch"):
             return ()
         return cookies_of(self.contact, self.site, self._state)
 
@@ -309,37 +344,6 @@ class Intake:
             counts["in", source, "rejected", ""] += len(self._rejected)
         for reason, count in self._dropped.items():
             counts["in", source, f"dropped.{reason}", ""] += count
-
-    def _tell(self, stage: Stage, event_id: str, name: str, **data: object) -> None:
-        if self._watch is not None:
-            self._watch(
-                Step(
-                    at_ms=self._now_ms,
-                    stage=stage,
-                    event_id=event_id,
-                    name=name,
-                    source=self.site.source.id,
-                    visitor=self._visitor.hex(),
-                    data=data,
-                )
-            )
-
-    def _tell_taken(self, fates: Sequence[Sequence[Fate]]) -> None:
-        """Trace what came in, as it is after hashing, and under which rules it was queued."""
-        told = iter(fates)
-        for raw, event, choices in self._ready:
-            if event is None:
-                continue
-            self._tell("received", event.id, raw.name, event=msgspec.to_builtins(event))
-            for choice, one in zip(choices, next(told), strict=True):
-                self._tell(
-                    "queued" if one is Fate.ACCEPTED else "duplicate",
-                    wire_id(event.id, choice),
-                    choice.name,
-                    received_id=event.id,
-                    rule=choice.rule,
-                    integration=choice.target.integration.id,
-                )
 
 
 def _index(rejected: Rejected) -> int:

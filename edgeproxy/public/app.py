@@ -1,6 +1,7 @@
 """The public application: an exact-path table in front, one place where errors become answers."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -11,6 +12,8 @@ from edgeproxy.public.choice import choose
 from edgeproxy.public.collect import Collector, collect, site_of
 from edgeproxy.public.image import image
 from edgeproxy.public.refusal import refusal
+from edgeproxy.public.segment import segment_routes
+from edgeproxy.public.snap_shape import snap_routes
 from edgeproxy.public.state import State
 from edgeproxy.public.tag import TagFiles
 from edgeproxy.public.visit import visit
@@ -48,7 +51,7 @@ def direct_handlers(state: State, *, prefix: str = "") -> dict[bytes, Direct]:
 
 def _answering(state: State, routes: dict[str, dict[str, Handler]]) -> App:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        methods = routes.get(scope["path"])
+        methods = _methods(routes, scope["path"])
         handler = methods.get(scope["method"]) if methods is not None else None
         try:
             if handler is None:
@@ -60,6 +63,17 @@ def _answering(state: State, routes: dict[str, dict[str, Handler]]) -> App:
             await _refuse(scope, send, state, error, methods)
 
     return app
+
+
+_ASSET = re.compile(r"/v3/[0-9A-Za-z-]{1,64}/events")
+"""Snap's only path with an id in it."""
+
+
+def _methods(routes: dict[str, dict[str, Handler]], path: str) -> dict[str, Handler] | None:
+    found = routes.get(path)
+    if found is None and "/v3/" in path:
+        return routes.get(_ASSET.sub("/v3/*/events", path, count=1))
+    return found
 
 
 def health_app(state: State, *, prefix: str = "") -> App:
@@ -77,6 +91,8 @@ def _routes(state: State, tag: TagFiles, prefix: str) -> dict[str, dict[str, Han
         "/consent": {"POST": partial(choose, state=state), "OPTIONS": preflight},
         "/visit": {"GET": partial(visit, state=state)},
         "/i": {"GET": partial(image, state=state)},
+        **segment_routes(state),
+        **snap_routes(state),
         **scripts,
     }
     return {prefix + path: methods for path, methods in table.items()} | _health(state, prefix)

@@ -123,7 +123,9 @@ def cookies_of(contact: Contact, site: Site, state: State) -> list[bytes]:
 async def withdraw(contact: Contact, site: Site, state: State) -> None:
     """Cancel what is queued of a visitor who now refuses."""
     if contact.decision.withdraw and not contact.visitor.minted:
-        await state.store.recall(visitor_name(state, site.source.id, contact.visitor.scid))
+        name = visitor_name(state, site.source.id, contact.visitor.scid)
+        await state.store.recall(name)
+        state.forgot(name)
 
 
 def visitor_name(state: State, source: str, scid: str) -> bytes:

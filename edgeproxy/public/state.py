@@ -30,6 +30,7 @@ class State:
         log: Writes one structured line: an event name and fields.
         watching: Who is told the steps of events, or None.
         flood: Limits the requests of one caller, or None.
+        forgot: Told of a visitor who was erased from the store, so that traces go too; never waits.
         meter: Counts "in" by source and outcome: "accepted", "duplicates", "rejected",
             "dropped.<reason>".
         stopping: Whether the process is about to end; then it is not ready.
@@ -49,4 +50,5 @@ class State:
     stopping: Callable[[], bool]
     watching: Watching | None = None
     flood: Flood | None = None
+    forgot: Callable[[bytes], None] = lambda _: None
     meter: Meter = field(default_factory=Meter)

@@ -3,10 +3,20 @@
 const ENDPOINT = {{ (endpoint + "/v1/batch") | js }};
 const WRITE_KEY = {{ write_key | js }};
 
-let allowed = Boolean(init.customerPrivacy && init.customerPrivacy.marketingAllowed);
+// A no to the sale of data (California) is a no here too.
+const agreed = (privacy) =>
+  Boolean(privacy && privacy.marketingAllowed && privacy.saleOfDataAllowed !== false);
+
+let allowed = agreed(init.customerPrivacy);
+let visitor;
 if (typeof customerPrivacy !== 'undefined') {
   customerPrivacy.subscribe('visitorConsentCollected', (event) => {
-    allowed = event.customerPrivacy.marketingAllowed;
+    const withdrawn = allowed && !agreed(event.customerPrivacy);
+    allowed = agreed(event.customerPrivacy);
+    // What the proxy has not delivered yet is cancelled.
+    if (withdrawn && visitor) {
+      send({ type: 'identify', anonymousId: visitor, context: { consent: { ad: false } } });
+    }
   });
 }
 
@@ -73,17 +83,33 @@ const clicked = async (url) => {
   return found ? found[1] : await browser.localStorage.getItem('edge_click');
 };
 
+// Again after a while, under the same id, when the proxy cannot promise to keep the event now.
+const send = async (message, waits = [2000, 10000, 30000]) => {
+  const answer = await fetch(ENDPOINT, {
+    method: 'POST',
+    // Without a header of its own the request needs no leave of the proxy (no preflight).
+    mode: 'cors',
+    credentials: 'omit',
+    keepalive: true,
+    body: JSON.stringify({ writeKey: WRITE_KEY, sentAt: new Date().toISOString(), batch: [message] })
+  }).catch(() => null);
+  const refused = !answer || answer.status === 429 || answer.status >= 500;
+  if (!refused || !waits.length) return;
+  await new Promise((resolve) => setTimeout(resolve, waits[0]));
+  await send(message, waits.slice(1));
+};
+
 const tell = async (event, read) => {
   if (!allowed) return;
   const page = event.context.document;
-  const scid = await browser.cookie.get('_scid');
+  visitor = (await browser.cookie.get('_scid')) || event.clientId;
   const click = await clicked(page.location.href);
   const message = {
     type: event.name === 'page_viewed' ? 'page' : 'track',
     event: event.name,
     messageId: event.id,
     timestamp: event.timestamp,
-    anonymousId: scid || event.clientId,
+    anonymousId: visitor,
     properties: { ...read(event.data || {}), url: page.location.href, click_id: click || undefined },
     context: {
       page: { url: page.location.href, referrer: page.referrer },
@@ -92,13 +118,7 @@ const tell = async (event, read) => {
       consent: { ad: true, categoryPreferences: { advertising: true } }
     }
   };
-  // Without a content type of its own the request needs no leave of the proxy (no preflight).
-  await fetch(ENDPOINT, {
-    method: 'POST',
-    mode: 'no-cors',
-    keepalive: true,
-    body: JSON.stringify({ writeKey: WRITE_KEY, sentAt: new Date().toISOString(), batch: [message] })
-  });
+  await send(message);
 };
 
 for (const [name, read] of Object.entries(EVENTS)) {

@@ -1,0 +1,129 @@
+"""What a request's events are told as to whoever watches: what came in, and what became of it.
+
+Everything here is redacted: digests, names of properties, choices. An event that is never built is
+told by the names in it alone, and without consent nothing of its visitor is.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from edgeproxy.event import Event
+from edgeproxy.intake.raw import RawEvent, Rejected
+from edgeproxy.public.ask import Ask
+from edgeproxy.public.contact import Contact
+from edgeproxy.routing import Choice, wire_id
+from edgeproxy.sites import Source
+from edgeproxy.store.base import Fate
+from edgeproxy.trace import Stage, Step, Watch
+
+UNREADABLE = "(unreadable)"
+"""The name under which an event is told that could not even be read."""
+
+
+class Teller:
+    """Tells of the events of one request.
+
+    Args:
+        watch: Who is told.
+        ask: The request.
+        contact: Whose it is.
+        source: Where it came from.
+        new_id: Names events in traces that came without an id.
+
+    Attributes:
+        visitor: The visitor's name in the store, b"" while it is not known or not allowed.
+    """
+
+    def __init__(
+        self,
+        watch: Watch,
+        ask: Ask,
+        contact: Contact,
+        source: Source,
+        new_id: Callable[[], str],
+    ) -> None:
+        self.visitor = b""
+        self._watch = watch
+        self._contact = contact
+        self._source = source
+        self._new_id = new_id
+        self._circumstances = _circumstances(ask, contact, source)
+
+    def dropped(self, raw: RawEvent, reason: str) -> None:
+        """An event goes nowhere."""
+        self._tell("dropped", self._received(raw), raw.name, {"reason": reason})
+
+    def refused(self, raw: RawEvent, code: str, reason: str) -> None:
+        """An event was read and cannot be taken."""
+        self._tell("rejected", self._received(raw), raw.name, {"code": code, "reason": reason})
+
+    def unread(self, rejected: Rejected) -> None:
+        """An event could not be read."""
+        why = {"code": rejected.code, "reason": rejected.reason}
+        self._tell("rejected", self._new_id(), UNREADABLE, why)
+
+    def taken(
+        self, raw: RawEvent, event: Event, choices: Sequence[Choice], fates: Sequence[Fate]
+    ) -> None:
+        """An event is durable: as it is after hashing, and under which rules it was queued."""
+        came = {"call": raw.call, "event": msgspec.to_builtins(event), **self._circumstances}
+        self._tell("received", event.id, raw.name, came)
+        for choice, fate in zip(choices, fates, strict=True):
+            self._tell(
+                "queued" if fate is Fate.ACCEPTED else "duplicate",
+                wire_id(event.id, choice),
+                choice.name,
+                {"received_id": event.id, "rule": choice.rule},
+                choice.target.integration.id,
+            )
+
+    def _received(self, raw: RawEvent) -> str:
+        event_id = raw.id or self._new_id()
+        names = sorted(raw.properties)
+        came = {"call": raw.call, "properties": names, **self._circumstances}
+        self._tell("received", event_id, raw.name, came)
+        return event_id
+
+    def _tell(
+        self,
+        stage: Stage,
+        event_id: str,
+        name: str,
+        data: Mapping[str, object],
+        integration: str = "",
+    ) -> None:
+        self._watch(
+            Step(
+                at_ms=self._contact.now_ms,
+                stage=stage,
+                event_id=event_id,
+                name=name,
+                source=self._source.id,
+                integration=integration,
+                visitor=self.visitor.hex(),
+                data=dict(data),
+            )
+        )
+
+
+def _circumstances(ask: Ask, contact: Contact, source: Source) -> dict[str, object]:
+    """What was allowed, and who it was as far as that lets us know."""
+    visitor, decision = contact.visitor, contact.decision
+    consent: dict[str, object] = {
+        "rule": source.consent,
+        "allowed": not decision.reason,
+        "recorded": visitor.consent,
+        "gpc": ask.gpc,
+        "opted_out": visitor.optout,
+        "withdrawn": decision.withdraw,
+    }
+    if decision.reason:
+        return {"consent": consent}
+    fresh = visitor.click_at_s == contact.now_s
+    identity = {
+        "visitor": "new" if visitor.minted else "known",
+        "signed_cookie": visitor.held is not None,
+        "click_id": ("new" if fresh else "remembered") if visitor.click_id else "none",
+    }
+    return {"consent": consent, "identity": identity}

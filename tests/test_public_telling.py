@@ -1,0 +1,111 @@
+"""What a trace of an incoming event says, and what it leaves out without consent."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgeproxy.store.sqlite.store import SqliteStore
+from edgeproxy.trace import Step
+from tests.edge import now_ms
+from tests.test_public_collect import Answered, Door
+
+EMAIL = "canary.person@example.com"
+
+
+@pytest.fixture
+async def told(tmp_path: Path) -> Any:
+    """Takes posts and gives the steps that were told of them."""
+    store = await SqliteStore.open(str(tmp_path / "edge.db"), now_ms=now_ms)
+    steps: list[Step] = []
+    asked: list[int] = []
+
+    def watching(events: int) -> Any:
+        asked.append(events)
+        return steps.append
+
+    async def take(*posts: Answered) -> list[Step]:
+        door = Door(store, watching)
+        await door.take(*posts)
+        assert asked[-len(posts) :] == [len_of(post) for post in posts]
+        return steps
+
+    yield take
+    await store.close()
+
+
+def len_of(post: Answered) -> int:
+    import json
+
+    return len(json.loads(post.body)["events"])
+
+
+def batch(*events: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"consent": {"ad": True}, "events": list(events), **more}
+
+
+def stages(steps: list[Step]) -> list[tuple[str, str]]:
+    return [(step.stage, step.name) for step in steps]
+
+
+async def test_an_event_that_is_taken_is_told_hashed_with_who_and_why(told: Any) -> None:
+    page = {"name": "page", "id": "e-1"}
+    steps = await told(Answered(batch(page, user={"email": EMAIL}), cookie="_scid=visitor-0001"))
+    assert stages(steps) == [("received", "page"), ("queued", "PAGE_VIEW")]
+    received, queued = steps
+    assert received.event_id == queued.event_id == "e-1"
+    assert received.visitor == queued.visitor
+    assert len(received.visitor) == 32
+    assert received.data["identity"] == {
+        "visitor": "known",
+        "signed_cookie": False,
+        "click_id": "none",
+    }
+    consent = received.data["consent"]
+    assert isinstance(consent, dict)
+    assert (consent["allowed"], consent["rule"], consent["gpc"]) == (True, "required", False)
+    assert queued.integration == "snap"
+    assert queued.data["received_id"] == "e-1"
+    assert EMAIL not in str(steps)
+    assert "email_sha256" in str(received.data["event"])
+
+
+async def test_a_copy_is_told_as_one(told: Any) -> None:
+    post = Answered(batch({"name": "page", "id": "e-1"}, {"name": "page", "id": "e-1"}))
+    assert [step.stage for step in await told(post)] == [
+        "received",
+        "queued",
+        "received",
+        "duplicate",
+    ]
+
+
+async def test_an_event_that_goes_nowhere_is_told_by_the_names_in_it(told: Any) -> None:
+    quiz = {"name": "Quiz", "properties": {"mail": EMAIL, "answer": "secret"}}
+    received, dropped = await told(Answered(batch(quiz)))
+    assert received.data["properties"] == ["answer", "mail"]
+    assert dropped.data == {"reason": "unmapped"}
+    assert received.event_id == dropped.event_id != ""
+    assert "secret" not in str(received)
+    assert EMAIL not in str(received)
+
+
+async def test_without_consent_nothing_of_the_visitor_is_told(told: Any) -> None:
+    page = {"name": "page", "id": "e-1"}
+    post = Answered({"events": [page]}, cookie="_scid=visitor-0001", sec_gpc="1")
+    received, dropped = await told(post)
+    assert dropped.data == {"reason": "gpc"}
+    assert received.visitor == dropped.visitor == ""
+    assert "identity" not in received.data
+    consent = received.data["consent"]
+    assert isinstance(consent, dict)
+    assert (consent["allowed"], consent["gpc"]) == (False, True)
+
+
+async def test_what_is_wrong_with_an_event_is_told(told: Any) -> None:
+    bad = {"name": "Order Completed", "id": "e-1", "properties": {"value": -1}}
+    unread, received, rejected = await told(Answered(batch({"name": 5}, bad)))
+    assert (unread.stage, unread.name) == ("rejected", "(unreadable)")
+    assert unread.event_id
+    assert (received.stage, rejected.stage) == ("received", "rejected")
+    assert rejected.data["code"] == "bad_number"
