@@ -59,7 +59,7 @@ def test_with_little_room_it_starts_delivers_and_takes_events_again_later(
     edge: StartEdge, snap: Snap, backlog: Path
 ) -> None:
     ballast = fill(backlog, left_bytes=320 * 1024)
-    life = edge.start(ready=503)
+    life = edge.start(ready="503")
     snap.arrived(CALLS * EVENTS, within_s=60)
     refused = life.post(batch({"name": "Product Viewed"}))
     assert (refused.status, refused.json()["code"]) == (503, "store_full")

@@ -1,4 +1,4 @@
-"""`PostgresStore`: the `Store` of several nodes, with the database's clock and three connections, or four.
+"""`PostgresStore`: the `Store` of several nodes, with the database's clock and its connections.
 
 What each method does in SQL lies in the modules beside this one; here it is sent to the thread
 that may do it. What acknowledges something waits for the synchronous standby; what delivery books
