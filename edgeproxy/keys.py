@@ -116,6 +116,25 @@ def new_token() -> str:
     return secrets.token_urlsafe(_KEY_BYTES)
 
 
+def kept_token(path: Path) -> tuple[str, bool]:
+    """The token in a file, and whether the file was made now, with a new one (0600).
+
+    Raises:
+        ConfigError: The file can be read by others, or holds no token.
+        OSError: It can be neither made nor read.
+    """
+    made = not path.exists()
+    if made:
+        _create(path, new_token().encode() + b"\n")
+    try:
+        text = _lines(path)[0].decode("ascii")
+    except UnicodeDecodeError:
+        raise ConfigError([(str(path), "is no token; move it away for a new one")]) from None
+    except ValueError as error:
+        raise ConfigError([(str(path), str(error))]) from None
+    return text, made
+
+
 def token_digest(token: str) -> str:
     """SHA-256 hex of a token. 256 random bits need no slow hash."""
     return hashlib.sha256(token.encode()).hexdigest()
@@ -146,6 +165,16 @@ def marks(keys: Keys) -> dict[str, tuple[str, ...]]:
         TRACE: (keys.trace,),
     }
     return {name: tuple(fingerprint(name, key) for key in found) for name, found in held.items()}
+
+
+def visitor_name(key: bytes, source: str, scid: str) -> bytes:
+    """16 bytes that name a visitor of a source in the store, under the key for that.
+
+    Keyed BLAKE2b is a MAC like HMAC-SHA-256, but does not let go of the interpreter's lock, which
+    another thread would take for longer than the digest takes.
+    """
+    text = f"{source}\0{scid}".encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(text, key=key, digest_size=16).digest()
 
 
 def new_id() -> str:
@@ -232,6 +261,14 @@ def _locked(folder: Path) -> Iterator[None]:
 
 def _read(path: Path) -> list[bytes]:
     """The key lines of a file, as written; ValueError with a sentence when they are no good."""
+    keys = _lines(path)
+    for number, key in enumerate(keys, 1):
+        _check(key, number, exactly=path.name == SEALING)
+    return keys
+
+
+def _lines(path: Path) -> list[bytes]:
+    """What a secret file holds; ValueError with a sentence when there is nothing or no secret."""
     with path.open("rb") as file:
         facts = os.fstat(file.fileno())
         if not stat.S_ISREG(facts.st_mode):
@@ -243,8 +280,6 @@ def _read(path: Path) -> list[bytes]:
     keys = [line for line in lines if line and not line.startswith(b"#")]
     if not keys:
         raise ValueError("holds no key; restore it, or move it away to have a new one made")
-    for number, key in enumerate(keys, 1):
-        _check(key, number, exactly=path.name == SEALING)
     return keys
 
 

@@ -259,3 +259,35 @@ def test_marks_tell_keys_apart_and_show_nothing_of_them(tmp_path: Path) -> None:
     rotated = rotate_keys(tmp_path / "one")
     assert marks(rotated)["signing.keys"][0] == marks(keys)["signing.keys"][0]
     assert len(marks(rotated)["sealing.keys"]) == 2
+
+
+def test_a_token_s_file_is_made_once_for_its_owner(tmp_path: Path) -> None:
+    path = tmp_path / "admin.token"
+    token, made = keys.kept_token(path)
+    assert made
+    assert len(token) == 43
+    assert modes(tmp_path) == {"admin.token": 0o600}
+    assert keys.kept_token(path) == (token, False)
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "sentence"),
+    [
+        (b"token\n", 0o644, "can be read by others"),
+        (b"\n# nothing\n", 0o600, "holds no key"),
+        ("é\n".encode(), 0o600, "is no token"),
+    ],
+)
+def test_a_token_s_file_that_is_no_good_stops_the_start(
+    tmp_path: Path, content: bytes, mode: int, sentence: str
+) -> None:
+    path = tmp_path / "admin.token"
+    path.write_bytes(content)
+    path.chmod(mode)
+    with pytest.raises(ConfigError, match=sentence):
+        keys.kept_token(path)
+
+
+def test_a_token_s_file_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file"):
+        keys.kept_token(tmp_path / "missing" / "admin.token")

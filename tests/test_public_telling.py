@@ -7,7 +7,7 @@ import pytest
 
 from edgeproxy.store.sqlite.store import SqliteStore
 from edgeproxy.trace import Step
-from tests.edge import now_ms
+from tests.edge import ORIGIN, now_ms
 from tests.test_public_collect import Answered, Door
 
 EMAIL = "canary.person@example.com"
@@ -56,14 +56,9 @@ async def test_an_event_that_is_taken_is_told_hashed_with_who_and_why(told: Any)
     assert received.event_id == queued.event_id == "e-1"
     assert received.visitor == queued.visitor
     assert len(received.visitor) == 32
-    assert received.data["identity"] == {
-        "visitor": "known",
-        "signed_cookie": False,
-        "click_id": "none",
-    }
-    consent = received.data["consent"]
-    assert isinstance(consent, dict)
-    assert (consent["allowed"], consent["rule"], consent["gpc"]) == (True, "required", False)
+    assert received.data["identity"] == "known by its id; no ad click"
+    assert received.data["allowed"] is True
+    assert received.data["consent"] == "the visitor says yes now"
     assert queued.integration == "snap"
     assert queued.data["received_id"] == "e-1"
     assert EMAIL not in str(steps)
@@ -97,9 +92,35 @@ async def test_without_consent_nothing_of_the_visitor_is_told(told: Any) -> None
     assert dropped.data == {"reason": "gpc"}
     assert received.visitor == dropped.visitor == ""
     assert "identity" not in received.data
-    consent = received.data["consent"]
-    assert isinstance(consent, dict)
-    assert (consent["allowed"], consent["gpc"]) == (False, True)
+    assert received.data["allowed"] is False
+    assert received.data["consent"] == "the browser sends Global Privacy Control"
+
+
+@pytest.mark.parametrize(
+    ("consent", "cookie", "words"),
+    [
+        ({"ad": False}, "_scid=visitor-0001", "the visitor says no now"),
+        (None, "_scid=visitor-0001", "the visitor has not agreed"),
+        (None, "_scid=visitor-0001; edge_optout=1", "a refusal is remembered"),
+        ({"ad": True}, "", "the visitor says yes now"),
+    ],
+)
+async def test_the_visitor_s_choice_is_told_in_words(
+    told: Any, consent: object, cookie: str, words: str
+) -> None:
+    post = Answered({"events": [{"name": "page"}], "consent": consent}, cookie=cookie)
+    assert (await told(post))[0].data["consent"] == words
+
+
+async def test_who_it_was_is_told_in_words(told: Any) -> None:
+    click = {"url": f"{ORIGIN}/?ScCid=click-1"}
+    first = Answered(batch({"name": "page"}, page=click))
+    steps = await told(first)
+    assert steps[0].data["identity"] == "a new visitor; an ad click of now"
+    jar = "; ".join(line.split(b";")[0].decode() for line in first.head.split(b"set-cookie: ")[1:])
+    again = await told(Answered(batch({"name": "page"}), cookie=jar))
+    assert again[-2].data["identity"].startswith("known by its cookies, the signed one among them;")
+    assert again[-2].data["consent"] == "a yes is remembered"
 
 
 async def test_what_is_wrong_with_an_event_is_told(told: Any) -> None:

@@ -1,11 +1,11 @@
 """Who asks, what they allow, and which cookies the answer carries: the same for every shape."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import msgspec
 
+from edgeproxy import keys
 from edgeproxy.consent import Decision, decide
 from edgeproxy.cookie_site import cookie_site
 from edgeproxy.cookies import DAY_S, CookieSite, parse
@@ -129,15 +129,8 @@ async def withdraw(contact: Contact, site: Site, state: State) -> None:
 
 
 def visitor_name(state: State, source: str, scid: str) -> bytes:
-    """16 bytes that name a visitor of a source in the store, under a key that never changes.
-
-    Keyed BLAKE2b is a MAC like HMAC-SHA-256, but does not let go of the interpreter's lock, which
-    another thread would take for longer than the digest takes.
-    """
+    """16 bytes that name a visitor of a source in the store, under a key that never changes."""
     return _visitor_name(state.visitor_key, source, scid)
 
 
-@lru_cache(4096)
-def _visitor_name(key: bytes, source: str, scid: str) -> bytes:
-    text = f"{source}\0{scid}".encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(text, key=key, digest_size=16).digest()
+_visitor_name = lru_cache(4096)(keys.visitor_name)

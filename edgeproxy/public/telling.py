@@ -108,22 +108,37 @@ class Teller:
 
 
 def _circumstances(ask: Ask, contact: Contact, source: Source) -> dict[str, object]:
-    """What was allowed, and who it was as far as that lets us know."""
-    visitor, decision = contact.visitor, contact.decision
-    consent: dict[str, object] = {
-        "rule": source.consent,
-        "allowed": not decision.reason,
-        "recorded": visitor.consent,
-        "gpc": ask.gpc,
-        "opted_out": visitor.optout,
-        "withdrawn": decision.withdraw,
-    }
+    """What was allowed, and who it was as far as that lets us know, in a few words."""
+    allowed = not contact.decision.reason
+    told: dict[str, object] = {"allowed": allowed, "consent": _consent(ask, contact, source)}
+    if allowed:
+        told["identity"] = _identity(contact)
+    return told
+
+
+def _consent(ask: Ask, contact: Contact, source: Source) -> str:
+    decision, visitor = contact.decision, contact.visitor
+    if ask.gpc:
+        return "the browser sends Global Privacy Control"
+    if decision.withdraw:
+        return "the visitor says no now"
     if decision.reason:
-        return {"consent": consent}
+        refused = visitor.optout or visitor.consent is False
+        return "a refusal is remembered" if refused else "the visitor has not agreed"
+    if decision.record is None:
+        return f"nobody said no, and the source's rule is {source.consent}"
+    return "a yes is remembered" if visitor.consent else "the visitor says yes now"
+
+
+def _identity(contact: Contact) -> str:
+    visitor = contact.visitor
+    if visitor.minted:
+        who = "a new visitor"
+    elif visitor.held is not None:
+        who = "known by its cookies, the signed one among them"
+    else:
+        who = "known by its id"
+    if not visitor.click_id:
+        return f"{who}; no ad click"
     fresh = visitor.click_at_s == contact.now_s
-    identity = {
-        "visitor": "new" if visitor.minted else "known",
-        "signed_cookie": visitor.held is not None,
-        "click_id": ("new" if fresh else "remembered") if visitor.click_id else "none",
-    }
-    return {"consent": consent, "identity": identity}
+    return f"{who}; {'an ad click of now' if fresh else 'a remembered ad click'}"
