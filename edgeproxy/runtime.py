@@ -8,21 +8,47 @@ import contextlib
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import msgspec
 
 from edgeproxy import logs, trial
 from edgeproxy.addresses import TrustedProxies
+from edgeproxy.admin.auth import STRONG_CHARS
+from edgeproxy.admin.flash import Flashes
+from edgeproxy.admin.serve import admin_listening
+from edgeproxy.admin.state import AdminState
+from edgeproxy.admin.throttle import Throttle
+from edgeproxy.alerts.watch import Lookout
+from edgeproxy.alerts.watch import watch as watch_over
+from edgeproxy.alerts.webhook import Webhook
 from edgeproxy.catalog import VIEWS
 from edgeproxy.delivery.turn import delivery_lock, in_turn
 from edgeproxy.delivery.worker import POLL_S, Wake, deliver
-from edgeproxy.errors import ConfigError, Failed
-from edgeproxy.keys import Keys, fingerprint, load_keys, marks, new_id
+from edgeproxy.errors import ConfigError, Failed, StoreBusy
+from edgeproxy.journal import open_journal
+from edgeproxy.journal.base import Journal
+from edgeproxy.journal.bounds import Bounds
+from edgeproxy.journal.recorder import Recorder
+from edgeproxy.keys import (
+    Keys,
+    fingerprint,
+    kept_token,
+    load_keys,
+    marks,
+    new_id,
+    new_token,
+    token_digest,
+)
+from edgeproxy.live import Live
 from edgeproxy.master import MasterSigner
+from edgeproxy.noted import noted
 from edgeproxy.outbound import Outbound
 from edgeproxy.public.app import direct_handlers, health_app, public_app
+from edgeproxy.public.endpoints import DESCRIBED
 from edgeproxy.public.flood import Flood
 from edgeproxy.public.state import State
 from edgeproxy.public.tag import TagFiles
@@ -33,17 +59,20 @@ from edgeproxy.sites import Integration
 from edgeproxy.snap.transport import SnapTransport
 from edgeproxy.store import open_store
 from edgeproxy.store.base import Store
-from edgeproxy.store.space import Wishes
-from edgeproxy.trace import Watch, Watching
+from edgeproxy.store.space import Wishes, limits
+from edgeproxy.trace import Watch
 from edgeproxy.web.asgi import App
 from edgeproxy.web.assets import load
 from edgeproxy.web.door import Door
 from edgeproxy.web.exchange import Direct
 from edgeproxy.web.guard import guarded
-from edgeproxy.web.listener import Listener, bind, connections_max, listening
+from edgeproxy.web.listener import Listener, bind, connections_max, listening, url_of
 
 TALLY_S = 60.0
 """How often a line sums up what came in, when anything did."""
+
+_PAUSES_S = (0.2, 0.5, 1.0, 2.0, 5.0)
+"""Between the first questions to a store that says that it is busy."""
 
 SHARED_POLL_S = 0.25
 """How often delivery looks for rows when another process may have appended some."""
@@ -66,11 +95,15 @@ def log_line(level: str, event: str, **fields: object) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Edge:
-    """A running proxy: where it listens, its store, and what it has counted."""
+    """A running proxy: where it listens, its store, and what it has counted.
+
+    `admin_url` is "" where there is no admin listener.
+    """
 
     listener: Listener
     store: Store
     state: State
+    admin_url: str = ""
 
 
 @contextlib.asynccontextmanager
@@ -78,6 +111,7 @@ async def running(
     settings: Settings,
     *,
     bound: socket.socket | None = None,
+    admin: socket.socket | None = None,
     watch: Watch | None = None,
     on_fatal: Callable[[BaseException], None] | None = None,
     log: Callable[..., None] = log_line,
@@ -87,6 +121,7 @@ async def running(
     Args:
         settings: What to run.
         bound: The listening socket, which is closed at the end; made when not given.
+        admin: That of the admin listener; the same.
         watch: Told every step of every event.
         on_fatal: Called when the store can promise nothing any more; the process should end.
         log: Writes a line.
@@ -94,30 +129,54 @@ async def running(
     Raises:
         ConfigError: A part cannot be used; says which and what would do.
     """
-    with contextlib.closing(bound or listening_socket(settings)) as sock:
+    with (
+        contextlib.closing(bound or listening_socket(settings)) as sock,
+        _admin_door(settings, admin) as admin_sock,
+    ):
         shared = not settings.store_url.startswith("sqlite:")  # by nodes, as their keys must be
         keys = load_keys(settings.keys_dir, make=not shared)
-        async with _opened(settings, on_fatal) as store, _client() as outbound:
-            await _same_keys(store, keys)
+        async with (
+            _opened(settings, on_fatal) as store,
+            _client() as outbound,
+            _journal(settings, log) as journal,
+        ):
+            await _patiently(partial(_same_keys, store, keys))
             if shared:
-                await _same_keys_on_all_nodes(store, keys)
+                await _patiently(partial(_same_keys_on_all_nodes, store, keys))
             stopping, wake = asyncio.Event(), Wake()
-            watching = None if watch is None else lambda _: watch
-            state = _state(settings, store, keys, wake, stopping, watching, log)
+            recorder, ended = _recorder(settings, journal, watch, log), asyncio.Event()
+            state = _state(settings, store, keys, wake, stopping, recorder, log)
+            live = _live(settings, state, keys, wake)
+            await live.begin()
             door = Door(state.proxies.trusts, most=connections_max())
             async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(recorder.run(ended))
+                work: list[asyncio.Task[None]] = []
                 if settings.role != "ingest":
                     transport = SnapTransport(settings.upstream, outbound)
-                    tasks.create_task(_deliver(settings, state, keys, wake, stopping, transport))
+                    webhook = _webhook(settings, outbound)
+                    desk = _desk(settings, state, keys, live, transport, journal, webhook)
+                    delivery = _deliver(
+                        settings, state, keys, wake, stopping, transport, desk, admin_sock, recorder
+                    )
+                    work.append(tasks.create_task(delivery))
+                tasks.create_task(live.run(stopping))
                 tally = tasks.create_task(_tell_tally(state))
                 app = _app(settings, state)
                 direct = _direct(settings, state)
                 async with listening(app, sock, protocol=guarded(door, direct)) as listener:
                     try:
-                        yield Edge(listener=listener, store=store, state=state)
+                        yield Edge(
+                            listener=listener,
+                            store=store,
+                            state=state,
+                            admin_url=_url_of(admin_sock),
+                        )
                     finally:
                         stopping.set()  # before the listener has ended: both drain at once
                         tally.cancel()
+                await asyncio.gather(*work, return_exceptions=True)
+                ended.set()  # nothing more is to be recorded
 
 
 def listening_socket(settings: Settings) -> socket.socket:
@@ -132,6 +191,33 @@ def listening_socket(settings: Settings) -> socket.socket:
         where = f"{settings.host}:{settings.port}"
         fault = f"cannot listen on {where}: {error.strerror or error}; choose another port"
         raise ConfigError([("server.port", fault)]) from None
+
+
+def admin_socket(settings: Settings) -> socket.socket | None:
+    """The socket of the admin listener; None for a process that only takes events in.
+
+    Raises:
+        ConfigError: The address cannot be had.
+    """
+    if settings.role == "ingest":
+        return None
+    try:
+        return bind(settings.admin_host, settings.admin_port)
+    except OSError as error:
+        where = f"{settings.admin_host}:{settings.admin_port}"
+        fault = f"cannot listen on {where}: {error.strerror or error}; choose another port"
+        raise ConfigError([("server.admin_port", fault)]) from None
+
+
+@contextlib.contextmanager
+def _admin_door(settings: Settings, given: socket.socket | None) -> Iterator[socket.socket | None]:
+    sock = given or admin_socket(settings)
+    with contextlib.closing(sock) if sock is not None else contextlib.nullcontext():
+        yield sock
+
+
+def _url_of(sock: socket.socket | None) -> str:
+    return "" if sock is None else url_of(*sock.getsockname()[:2])
 
 
 def _app(settings: Settings, state: State) -> App:
@@ -153,8 +239,11 @@ async def _deliver(
     wake: Wake,
     stopping: asyncio.Event,
     transport: SnapTransport,
+    desk: AdminState,
+    admin_sock: socket.socket | None,
+    recorder: Recorder,
 ) -> None:
-    """Deliver as soon as no other process does, where only one may."""
+    """Deliver, and serve the admin listener, as soon as no other process does, if one may only."""
     lock = delivery_lock(settings.store_url)
     shared = lock is None or settings.workers > 1 or settings.role != "all"
 
@@ -170,15 +259,47 @@ async def _deliver(
             stopping=stopping,
             fingerprint=lambda one: _fingerprint(one, keys),
             log=state.log,
-            watching=state.watching,
+            watching=recorder.delivering,
+            followed=recorder.followed,
+            meter=recorder.meter,
             alone=lock is not None,
             poll_s=SHARED_POLL_S if shared else POLL_S,
         )
 
+    async def serve_and_work() -> None:
+        if admin_sock is None:
+            await work()
+            return
+        async with admin_listening(desk, admin_sock, described=DESCRIBED):
+            await work()
+
+    async def watch_too() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(watch_over(_lookout(desk), stopping))
+            await serve_and_work()
+
     if lock is None:
-        await work()
+        await watch_too()
     else:
-        await in_turn(lock, work, stopping=stopping, log=state.log)
+        await in_turn(lock, watch_too, stopping=stopping, log=state.log)
+
+
+def _lookout(desk: AdminState) -> Lookout:
+    return Lookout(
+        store=desk.store,
+        office=desk.office,
+        journal=desk.journal,
+        sources=lambda: tuple(desk.registry.sources.values()),
+        limits=desk.settings.alerts,
+        webhook=desk.webhook,
+        fingerprint=lambda one: fingerprint(one.access_token.reveal(), desk.keys.trace),
+        now_ms=desk.now_ms,
+        log=desk.log,
+    )
+
+
+def _webhook(settings: Settings, outbound: Outbound) -> Webhook | None:
+    return None if settings.alert_webhook is None else Webhook(settings.alert_webhook, outbound)
 
 
 def send_test(
@@ -252,6 +373,16 @@ async def _client() -> AsyncIterator[Outbound]:
         await outbound.close()
 
 
+async def _patiently(ask: Callable[[], Awaitable[None]]) -> None:
+    """Ask a store that was opened just now, and that may be away again for a moment."""
+    for pause_s in _PAUSES_S:
+        try:
+            return await ask()
+        except StoreBusy:
+            await asyncio.sleep(pause_s)
+    return await ask()
+
+
 async def _same_keys(store: Store, keys: Keys) -> None:
     """Refuse a store that another visitor key was used with: its records could not be found."""
     mine = fingerprint("visitor", keys.visitor)
@@ -285,7 +416,7 @@ def _state(
     keys: Keys,
     wake: Wake,
     stopping: asyncio.Event,
-    watching: Watching | None,
+    recorder: Recorder,
     log: Callable[..., None],
 ) -> State:
     return State(
@@ -301,9 +432,107 @@ def _state(
         wake=wake.tell,
         log=log,
         stopping=stopping.is_set,
-        watching=watching,
+        watching=recorder.watching,
+        meter=recorder.meter,
+        forgot=recorder.forgot,
         flood=_flood(settings),
     )
+
+
+@contextlib.asynccontextmanager
+async def _journal(settings: Settings, log: Callable[..., None]) -> AsyncIterator[Journal]:
+    """The journal of the store, which is open by now."""
+    bounds = Bounds(keep_days=settings.debugger.keep_days, max_bytes=settings.debugger.max_bytes)
+    if settings.store_url.startswith("sqlite:"):
+        folder = Path(settings.store_url.removeprefix("sqlite://")).parent
+        reserve_bytes = 2 * limits(folder, 0, room_wishes(settings)).reserve_bytes
+        bounds = msgspec.structs.replace(bounds, reserve_bytes=reserve_bytes)
+    loop = asyncio.get_running_loop()
+
+    def say(level: str, event: str, **fields: object) -> None:
+        loop.call_soon_threadsafe(partial(log, level, event, **fields))
+
+    journal = open_journal(settings.store_url, now_ms=now_ms, bounds=bounds, say=say)
+    try:
+        yield journal
+    finally:
+        await journal.close()
+
+
+def _recorder(
+    settings: Settings, journal: Journal, watch: Watch | None, log: Callable[..., None]
+) -> Recorder:
+    rate = settings.debugger.events_per_second if settings.debugger.enabled else 0
+    return Recorder(journal, now_ms=now_ms, log=log, events_per_second=rate, also=watch)
+
+
+def _live(settings: Settings, state: State, keys: Keys, wake: Wake) -> Live:
+    return Live(
+        state.store.office,
+        state.registry,
+        settings.sources,
+        sealer=Sealer(keys.sealing),
+        log=state.log,
+        changed=wake.tell_all,
+    )
+
+
+def _desk(
+    settings: Settings,
+    state: State,
+    keys: Keys,
+    live: Live,
+    transport: SnapTransport,
+    journal: Journal,
+    webhook: Webhook | None,
+) -> AdminState:
+    async def probe(integration: Integration) -> trial.TestResult:
+        return await trial.send(
+            integration, transport, name="PAGE_VIEW", event_id=new_id(), now_ms=now_ms()
+        )
+
+    token = _admin_token(settings, state.log)
+    return AdminState(
+        settings=settings,
+        store=state.store,
+        office=state.store.office,
+        registry=state.registry,
+        live=live,
+        journal=journal,
+        meter=state.meter,
+        sealer=Sealer(keys.sealing),
+        keys=keys,
+        token_digest=token_digest(token) if token else "",
+        token_strong=len(token) >= STRONG_CHARS,
+        proxies=state.proxies,
+        throttle=Throttle(time.monotonic),
+        flashes=Flashes(),
+        now_ms=now_ms,
+        new_id=new_id,
+        new_secret=new_token,
+        probe=probe,
+        snap_logs=partial(noted, looker=transport),
+        wake=state.wake,
+        log=state.log,
+        stopping=state.stopping,
+        webhook=webhook,
+    )
+
+
+def _admin_token(settings: Settings, log: Callable[..., None]) -> str:
+    """The token of the settings, or of the file that the first start makes; "" without any."""
+    if settings.admin_token:
+        return settings.admin_token.reveal()
+    path = settings.keys_dir / "admin.token"
+    try:
+        token, made = kept_token(path)
+    except OSError as error:
+        advice = "set EDGEPROXY_ADMIN_TOKEN_FILE; tokens of the store open it all the same"
+        log("warning", "admin_without_token", file=str(path), error=error.strerror, advice=advice)
+        return ""
+    if made:
+        log("info", "admin_token_made", file=str(path))
+    return token
 
 
 def _flood(settings: Settings) -> Flood | None:

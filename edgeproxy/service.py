@@ -14,7 +14,7 @@ import uvloop
 
 from edgeproxy import logs, pii
 from edgeproxy.processes import Worker, supervise
-from edgeproxy.runtime import listening_socket, log_line, running
+from edgeproxy.runtime import admin_socket, listening_socket, log_line, running
 from edgeproxy.settings import Settings
 from edgeproxy.store.base import Store
 from edgeproxy.useragent import warm
@@ -36,10 +36,14 @@ long to get it back from a busy event loop, many times a group.
 """
 
 
-def run(settings: Settings) -> int:
+def run(settings: Settings, *, beat_s: float = BEAT_S) -> int:
     """Serve until a signal, then drain.
 
     With more than one worker this process watches over the others, which share its socket.
+
+    Args:
+        settings: What to run.
+        beat_s: How often to give signs of life.
 
     Returns:
         0 after SIGTERM, 130 after Ctrl-C, 1 if the store fails.
@@ -54,21 +58,37 @@ def run(settings: Settings) -> int:
     take_descriptors()
     if (most := connections_max()) < CONNECTIONS:
         log_line("warning", "few_descriptors", connections=most, advice="raise ulimit -n")
-    with contextlib.closing(listening_socket(settings)) as bound:
+    with contextlib.ExitStack() as open_sockets:
+        bound = open_sockets.enter_context(contextlib.closing(listening_socket(settings)))
+        admin = admin_socket(settings)
+        if admin is not None:
+            open_sockets.enter_context(contextlib.closing(admin))
         warm()
         pii.warm()
-        work = partial(_work, settings, bound)
+        work = partial(_work, settings, bound, admin, beat_s)
         if settings.workers == 1:
             return work(None)
-        return supervise(work, settings.workers, log=log_line, on_stop=bound.close)
+        return supervise(work, settings.workers, log=log_line, on_stop=open_sockets.close)
 
 
-def _work(settings: Settings, bound: socket.socket, worker: Worker | None) -> int:
+def _work(
+    settings: Settings,
+    bound: socket.socket,
+    admin: socket.socket | None,
+    beat_s: float,
+    worker: Worker | None,
+) -> int:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_serve(settings, bound, worker))
+        return runner.run(_serve(settings, bound, admin, beat_s, worker))
 
 
-async def _serve(settings: Settings, bound: socket.socket, worker: Worker | None) -> int:
+async def _serve(
+    settings: Settings,
+    bound: socket.socket,
+    admin: socket.socket | None,
+    beat_s: float,
+    worker: Worker | None,
+) -> int:
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[int] = loop.create_future()
 
@@ -86,12 +106,13 @@ async def _serve(settings: Settings, bound: socket.socket, worker: Worker | None
         loop.add_reader(worker.parent, end, 1)
 
     manager = os.environ.get("NOTIFY_SOCKET")
-    with Watchdog(log_line) as watchdog:
-        async with running(settings, bound=bound, on_fatal=fatal) as edge:
+    with Watchdog(log_line) as watchdog, contextlib.ExitStack() as beats:
+        async with running(settings, bound=bound, admin=admin, on_fatal=fatal) as edge:
             log_line(
                 "info",
                 "listening",
                 url=f"{edge.listener.url}{settings.prefix}",
+                admin=edge.admin_url,
                 role=settings.role,
                 sources=len(settings.sources),
                 upstream=settings.upstream,
@@ -105,19 +126,16 @@ async def _serve(settings: Settings, bound: socket.socket, worker: Worker | None
             signs: list[Callable[[], object]] = [watchdog.beat]
             signs += [partial(notify, "WATCHDOG=1", manager)]
             signs += [worker.beat] if worker is not None else []
-            async with asyncio.TaskGroup() as tasks:
-                beating = tasks.create_task(give_signs(edge.store, signs))
-                status = await ended
-                beating.cancel()
+            beating = loop.create_task(give_signs(edge.store, signs, beat_s))
+            beats.callback(beating.cancel)  # only then: to drain may take longer than a hang
+            status = await ended
             log_line("info", "stopping")
             notify("STOPPING=1", manager)
     log_line("info", "stopped", **edge.state.meter.intake())
     return status
 
 
-async def give_signs(
-    store: Store, signs: Sequence[Callable[[], object]], every_s: float = BEAT_S
-) -> None:
+async def give_signs(store: Store, signs: Sequence[Callable[[], object]], every_s: float) -> None:
     """Give signs of life for as long as the store answers, whatever it answers."""
     while True:
         with contextlib.suppress(Exception):

@@ -10,7 +10,7 @@ from edgeproxy.outcome import Verdict
 from edgeproxy.pii import email_sha256, sha256_hex
 from edgeproxy.sites import Integration
 from edgeproxy.snap import DIALECTS
-from edgeproxy.snap.answers import read
+from edgeproxy.snap.answers import cause, read
 from edgeproxy.snap.transport import Transport
 from edgeproxy.wire import WireResponse
 
@@ -60,7 +60,8 @@ def in_plain_words(response: WireResponse, verdict: Verdict) -> str:
     if response.status is None:
         return FAULTS.get(response.fault, "no answer from Snap")
     advice = STATUSES.get(response.status) or KINDS.get(verdict.kind, "")
-    said = f'; Snap says: "{verdict.message}"' if verdict.message else ""
+    words = verdict.message.removeprefix(cause(response.status)).removeprefix("; ")
+    said = f'; Snap says: "{words}"' if words else ""
     return f"{advice or f'Snap answered {response.status}'}{said}"
 
 

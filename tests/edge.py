@@ -184,8 +184,8 @@ class StartEdge:
     wrap: list[str] = field(default_factory=list)
     """Words before the command, such as those of a shell that sets limits first."""
 
-    def start(self, *flags: str, **environ: str) -> Life:
-        """A new process, ready to take events."""
+    def start(self, *flags: str, ready: str = "200", **environ: str) -> Life:
+        """A new process, ready to take events, or at least to say so with another status."""
         log = self.folder / f"serve-{len(self.lives)}.log"
         with log.open("wb") as out:
             process = subprocess.Popen(
@@ -200,7 +200,7 @@ class StartEdge:
         )
         self.lives.append(life)
         life.port = until(lambda: self._port(life), "the proxy listens")
-        until(lambda: life.get(f"{life.prefix}/readyz").status == 200, "the proxy is ready")
+        until(lambda: life.get(f"{life.prefix}/readyz").status == int(ready), "the proxy is ready")
         return life
 
     def settings(self) -> dict[str, str]:
@@ -212,6 +212,7 @@ class StartEdge:
             "EDGEPROXY_ACCESS_TOKEN": canary.TOKEN,
             "EDGEPROXY_UPSTREAM": self.upstream,
             "EDGEPROXY_SERVER__PORT": "0",
+            "EDGEPROXY_SERVER__ADMIN_PORT": "0",
             "EDGEPROXY_SERVER__FLOOD_RPS": "0",  # all callers of a test have one address
             "EDGEPROXY_STORE__URL": f"sqlite://{self.folder}/store/edgeproxy.db",
             "EDGEPROXY_LOG__LEVEL": "debug",

@@ -433,6 +433,41 @@ def test_a_token_goes_to_output_and_its_digest_to_error(capsys: Output) -> None:
     assert json.loads(capsys.readouterr().out).keys() == {"token", "sha256"}
 
 
+def test_a_token_with_a_role_is_put_into_the_store(
+    site: pytest.MonkeyPatch, tmp_path: Path, capsys: Output
+) -> None:
+    """It opens the admin listener of a server that starts later, or runs already."""
+    site.setenv("EDGEPROXY_STORE__URL", f"sqlite://{tmp_path}/edge.db")
+    assert main(["token", "new", "--role", "viewer", "--name", "grafana"]) == 0
+    told = capsys.readouterr()
+    found = re.fullmatch(r"edp_([0-9a-f]{8})_[A-Za-z0-9_-]{43}\n", told.out)
+    assert found
+    where = "good at http://127.0.0.1:8084; shown this once"
+    assert told.err.endswith(f"viewer token {found[1]} for grafana, {where}\n")
+    assert main(["token", "new", "--role", "admin", "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert (made["role"], made["name"]) == ("admin", "command line")
+    stored = b"".join(path.read_bytes() for path in tmp_path.glob("edge.db*"))
+    assert found[0].strip().encode() not in stored
+    assert made["id"].encode() in stored
+
+
+@pytest.mark.parametrize(
+    ("args", "sentence"),
+    [
+        (["--name", "grafana"], "--name goes with --role"),
+        (["--role", "owner"], "'viewer', 'admin'"),
+        (["--role", "viewer", "--name", "a\nb"], "characters of one line"),
+        (["--role", "viewer", "--name", "x" * 65], "characters of one line"),
+    ],
+)
+def test_a_token_that_makes_no_sense_is_wrong_usage(
+    args: list[str], sentence: str, capsys: Output
+) -> None:
+    assert main(["token", "new", *args]) == 2
+    assert sentence in capsys.readouterr().err
+
+
 # snippet
 
 
@@ -559,6 +594,7 @@ def test_serve_listens_is_healthy_and_ends_on_sigterm_with_0(
 ) -> None:
     site.setenv("EDGEPROXY_STORE__URL", f"sqlite://{tmp_path}/edge.db")
     site.setenv("EDGEPROXY_UPSTREAM", "http://127.0.0.1:1")
+    site.setenv("EDGEPROXY_SERVER__ADMIN_PORT", "0")
     running = process("serve", "--port", "0", "--prefix", "/edge", "--log-format", "json")
     assert running.stdout is not None
     said = b""

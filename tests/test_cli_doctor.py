@@ -122,8 +122,10 @@ def test_a_loss_may_be_accepted(silent: StartEdge) -> None:
 
 
 def test_what_is_odd_is_said_with_its_cure(silent: StartEdge) -> None:
-    life = silent.start(EDGEPROXY_STORE__RESERVE_BYTES="0", EDGEPROXY_STORE__MAX_BYTES=str(2**50))
-    silent.environ["EDGEPROXY_STORE__RESERVE_BYTES"] = "1000"
+    life = silent.start(
+        EDGEPROXY_STORE__RESERVE_BYTES=str(8 * 2**20), EDGEPROXY_STORE__MAX_BYTES=str(2**50)
+    )
+    silent.environ["EDGEPROXY_STORE__RESERVE_BYTES"] = str(8 * 2**20)
     silent.environ["EDGEPROXY_STORE__MAX_BYTES"] = str(2**50)
     path_of(silent).chmod(0o644)
     status, found = doctor(silent)
@@ -196,7 +198,7 @@ def test_a_file_that_may_not_grow_ends_the_process_and_loses_nothing(silent: Sta
 def test_a_store_that_is_full_refuses_and_delivery_makes_room(edge: StartEdge) -> None:
     """Fault rows 6 and 7, from outside."""
     edge.environ["EDGEPROXY_STORE__MAX_BYTES"] = str(4 * 1024 * 1024)
-    edge.environ["EDGEPROXY_STORE__RESERVE_BYTES"] = "0"
+    edge.environ["EDGEPROXY_STORE__RESERVE_BYTES"] = str(8 * 2**20)
     life = edge.start(EDGEPROXY_UPSTREAM="http://127.0.0.1:9")
     sent = 0
 

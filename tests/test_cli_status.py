@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import apsw
+import msgspec
 import pytest
 
 from edgeproxy.cli import main
-from edgeproxy.cli.status import CURES
+from edgeproxy.health.problems import CURES
 from edgeproxy.outcome import GateState
+from edgeproxy.roster.records import KeptIntegration
 from edgeproxy.store.base import Gate
 from tests.books import SHOP, Books
 
@@ -185,3 +187,13 @@ def test_a_store_that_is_locked_for_long_is_one_line(books: Books, capsys: Outpu
     assert (told.out, told.err.count("\n")) == ("", 1)
     assert "Another process may hold it; try again." in told.err
     db.close()
+
+
+def test_integrations_that_were_made_at_run_time_are_no_strangers(
+    books: Books, capsys: Output
+) -> None:
+    document = {"source_id": "default", "config": {"pixel_id": "p"}, "enabled": False}
+    body = msgspec.json.encode(KeptIntegration(document=document))
+    books.use(lambda store: store.office.put("integration", "made", body))
+    one = shown(capsys)["made"]
+    assert (one["configured"], one["enabled"]) == (True, False)

@@ -113,8 +113,18 @@ def test_four_faults_of_a_file_and_the_environment_are_told_together() -> None:
 def test_nothing_configured_says_what_one_site_takes() -> None:
     assert faults() == {
         "sources": "are not configured; for one site set EDGEPROXY_ORIGIN, EDGEPROXY_PIXEL_ID and "
-        "EDGEPROXY_ACCESS_TOKEN (or its _FILE), or write [[sources]] in edgeproxy.toml"
+        "EDGEPROXY_ACCESS_TOKEN (or its _FILE), or write [[sources]] in edgeproxy.toml; or set "
+        "EDGEPROXY_ADMIN_TOKEN, and make them in the dashboard or by the admin API"
     }
+
+
+def test_whoever_has_an_admin_token_may_make_the_sites_later() -> None:
+    assert loaded(None, {"EDGEPROXY_ADMIN_TOKEN": CANARY}).sources == ()
+    assert loaded("sources = []").sources == ()
+    assert "sources" in faults("[server]\nport = 8001")
+    assert "EDGEPROXY_ORIGIN" in faults(
+        None, {"EDGEPROXY_ADMIN_TOKEN": CANARY, "EDGEPROXY_PIXEL_ID": "x"}
+    )
 
 
 def test_faults_of_files_and_of_several_sources_come_with_those_of_one_setting() -> None:
@@ -200,6 +210,16 @@ def test_a_platform_says_how_many_processes_serve() -> None:
     assert (settings.workers, settings.warnings) == (4, ())
     assert faults(None, {**SITE, "WEB_CONCURRENCY": "many"}) == {
         "WEB_CONCURRENCY": 'must be a whole number from 1 to 1024; it is "many"'
+    }
+
+
+def test_a_reserve_that_would_stop_delivery_is_refused() -> None:
+    environ = {**SITE, "EDGEPROXY_STORE__RESERVE_BYTES": str(8 * 2**20)}
+    assert loaded(None, environ).store_reserve_bytes == 8 * 2**20
+    environ["EDGEPROXY_STORE__RESERVE_BYTES"] = "4000000"
+    assert faults(None, environ) == {
+        "EDGEPROXY_STORE__RESERVE_BYTES": "must be a whole number, at least 8388608 bytes; it is"
+        ' "4000000"'
     }
 
 
@@ -355,11 +375,31 @@ def test_a_kubernetes_service_of_our_name_does_no_harm() -> None:
     )
 
 
-def test_an_admin_token_is_accepted_with_a_warning() -> None:
+def test_an_admin_token_comes_from_a_variable_or_a_file(tmp_path: Path) -> None:
     settings = loaded(None, {**SITE, "EDGEPROXY_ADMIN_TOKEN": CANARY})
-    assert settings.warnings == (
-        "EDGEPROXY_ADMIN_TOKEN has no use: this version has no admin listener",
-    )
+    assert settings.admin_token.reveal() == CANARY
+    assert CANARY not in repr(settings)
+    held = tmp_path / "admin.token"
+    held.write_text("a token of a file, but without its blanks".replace(" ", "-") + "\n")
+    held.chmod(0o600)
+    settings = loaded(None, {**SITE, "EDGEPROXY_ADMIN_TOKEN_FILE": str(held)})
+    assert settings.admin_token.reveal() == "a-token-of-a-file,-but-without-its-blanks"
+    assert not loaded(None, SITE).admin_token
+
+
+def test_an_admin_token_is_given_once(tmp_path: Path) -> None:
+    held = tmp_path / "admin.token"
+    held.write_text(CANARY)
+    held.chmod(0o600)
+    both = {"EDGEPROXY_ADMIN_TOKEN": CANARY, "EDGEPROXY_ADMIN_TOKEN_FILE": str(held)}
+    found = faults(None, {**SITE, **both})
+    assert found == {"EDGEPROXY_ADMIN_TOKEN": "and admin_token_file are both set; keep one"}
+
+
+def test_an_admin_token_that_could_be_guessed_is_warned_of() -> None:
+    [warning] = loaded(None, {**SITE, "EDGEPROXY_ADMIN_TOKEN": "hunter2"}).warnings
+    assert "easy to guess" in warning
+    assert "hunter2" not in warning
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import base64
 import gzip
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -102,3 +103,26 @@ def test_an_installed_package_serves_the_files_inside_itself(tmp_path: Path) -> 
         timeout=60,
     )
     assert found.stdout == "b'installed'\n"
+
+
+VENDORED = re.compile(
+    r"\| `(?P<file>[^`]+)` \| \S+ \| [\d.]+ \| \S+ \| `(?P<hash>[0-9a-f]{64})` \|"
+)
+
+
+def test_files_of_others_are_what_they_were_when_they_were_taken() -> None:
+    """Each is listed with its version, licence and hash; nothing else lies there."""
+    folder = static_folder() / "vendor"
+    listed = {
+        found["file"]: found["hash"]
+        for found in VENDORED.finditer((folder / "VENDORED.md").read_text())
+    }
+    there = {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name not in ("VENDORED.md", "LICENSE")
+    }
+    assert listed == there
+    assert {path.parent.name for path in folder.rglob("LICENSE")} == {
+        Path(name).parts[0] for name in listed
+    }

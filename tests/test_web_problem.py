@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from edgeproxy.errors import BadBatch, Forbidden, Refused, StoreBusy
+from edgeproxy.errors import BadBatch, Forbidden, Refused, StoreBusy, Unfit
 from edgeproxy.web.problem import not_allowed, not_found, our_fault, problem
 
 
@@ -55,3 +55,15 @@ def test_a_known_path_says_which_methods_it_takes() -> None:
 
 def test_our_own_fault_tells_no_reason() -> None:
     assert our_fault().message == "something went wrong on our side; it is logged"
+
+
+def test_every_field_that_is_wrong_is_named() -> None:
+    status, _, body = problem(Unfit([("config.api", "must be v2 or v3"), ("", "is odd")]))
+    told = json.loads(body)
+    assert status == 422
+    assert told["code"] == "unfit"
+    assert told["detail"] == "config.api must be v2 or v3; is odd"
+    assert told["faults"] == [
+        {"field": "config.api", "message": "must be v2 or v3"},
+        {"field": "", "message": "is odd"},
+    ]

@@ -18,7 +18,7 @@ from edgeproxy.errors import EdgeproxyError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("edgeproxy.cli.serve", "Receive events and deliver them to Snap."),
-    "demo": ("edgeproxy.cli.serve", "Run a shop, the proxy and a Snap of our own on this machine."),
+    "demo": ("edgeproxy.cli.serve", "Run a shop, the proxy, its dashboard and our own Snap."),
     "sandbox": ("edgeproxy.cli.serve", "Run the emulator of Snap's API alone."),
     "send-test": ("edgeproxy.cli.probe", "Send a test event to Snap and say what came back."),
     "healthcheck": ("edgeproxy.cli.probe", "Ask a running proxy on this machine how it is."),
@@ -28,12 +28,17 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "tail": ("edgeproxy.cli.tail", "Show what comes in and goes out, live."),
     "dead": ("edgeproxy.cli.dead", "List, replay or discard the events that Snap did not take."),
+    "forget": (
+        "edgeproxy.cli.forget",
+        "Erase a person: queue, dead letters, identity, traces.",
+    ),
     "doctor": (
         "edgeproxy.cli.doctor",
         "Check the store: its file, its room on the disk, its ledger.",
     ),
     "snippet": ("edgeproxy.cli.setup", "Print what a site pastes into its pages."),
     "nginx": ("edgeproxy.cli.nginx", "Print a complete nginx.conf for the front of the proxy."),
+    "deploy": ("edgeproxy.cli.deploy", "Print files for Prometheus and Grafana."),
     "config": ("edgeproxy.cli.show", "Show the settings in effect, or the schema of the file."),
     "keys": ("edgeproxy.cli.keys", "Make or rotate the local keys."),
     "token": ("edgeproxy.cli.keys", "Make tokens."),

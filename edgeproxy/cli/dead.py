@@ -243,7 +243,7 @@ async def _pages(reader: "Reader", choice: Choice) -> "AsyncIterator[DeadLetter]
 async def _require_known(reader: "Reader", settings: "Settings", choice: Choice) -> None:
     if choice.integration is not None:
         counted = [counts.integration for counts in await reader.stats()]
-        require_known(choice.integration, {*configured(settings), *counted})
+        require_known(choice.integration, {*await configured(settings, reader), *counted})
 
 
 def in_chunks(

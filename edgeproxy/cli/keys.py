@@ -2,11 +2,17 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from edgeproxy.cli.options import CONFIG, JSON
 from edgeproxy.cli.table import show_json
+
+if TYPE_CHECKING:
+    from edgeproxy.store.base import Store
+
+_NAME_CHARS = 64
 
 FOLDER = click.option(
     "--dir",
@@ -65,16 +71,32 @@ def token() -> None:
     """Make tokens."""
 
 
-@token.command("new", epilog="Example: edgeproxy token new > shop.key")
+@token.command("new", epilog="Example: edgeproxy token new --role viewer --name grafana")
+@CONFIG
+@click.option(
+    "--role",
+    type=click.Choice(["viewer", "admin"]),
+    help="Put it into the store, as a token of the admin listener: look, or change.",
+)
+@click.option("--name", metavar="NAME", help="What it is for; with --role.")
 @JSON
-def new_token(as_json: bool) -> None:
-    """Print a new token, once: 32 random bytes, for a source's write_keys.
+def new_token(config_path: Path | None, role: str | None, name: str | None, as_json: bool) -> None:
+    """Print a new token, once: 32 random bytes.
 
-    The token goes to standard output. Its SHA-256 goes to standard error; it may stand in the
-    configuration in place of the token, as sha256:…
+    With --role it opens the admin listener at once, beside a running server or without one. Without
+    it nothing is stored: as a write key it goes into a source's write_keys, as the admin token into
+    EDGEPROXY_ADMIN_TOKEN or the file that EDGEPROXY_ADMIN_TOKEN_FILE names.
+
+    The token goes to standard output. The SHA-256 of one that is not stored goes to standard
+    error; in write_keys it may stand in place of the token, as sha256:…
     """
     from edgeproxy import keys as local
 
+    if role is not None:
+        _store_token(config_path, role, name or "command line", as_json=as_json)
+        return
+    if name is not None:
+        raise click.UsageError("--name goes with --role")
     made = local.new_token()
     digest = local.token_digest(made)
     if as_json:
@@ -82,6 +104,38 @@ def new_token(as_json: bool) -> None:
     else:
         click.echo(made)
         click.echo(f"sha256:{digest}", err=True)
+
+
+def _store_token(config_path: Path | None, role: str, name: str, *, as_json: bool) -> None:
+    """Make a token of the admin listener and show it."""
+    from edgeproxy import keys as local
+    from edgeproxy.admin.tokens import mint
+    from edgeproxy.cli.lookup import changing
+    from edgeproxy.config import load
+    from edgeproxy.runtime import now_ms
+
+    if not name.isprintable() or len(name) > _NAME_CHARS:
+        raise click.BadParameter(f"takes up to {_NAME_CHARS} characters of one line")
+
+    async def work(store: "Store") -> tuple[str, str]:
+        return await mint(
+            store.office,
+            name=name,
+            role="admin" if role == "admin" else "viewer",
+            by="command line",
+            new_id=local.new_id(),
+            secret=local.new_token(),
+            now_ms=now_ms(),
+        )
+
+    settings = load(config_path, os.environ, {})
+    id, text = changing(settings, work)
+    if as_json:
+        show_json({"token": text, "id": id, "role": role, "name": name})
+        return
+    click.echo(text)
+    where = f"http://{settings.admin_host}:{settings.admin_port}"
+    click.echo(f"{role} token {id} for {name}, good at {where}; shown this once", err=True)
 
 
 def _configured(config_path: Path | None) -> Path:

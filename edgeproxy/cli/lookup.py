@@ -67,9 +67,15 @@ def _run(work: Callable[[], Awaitable[T]]) -> T:
         raise Failed(f"{error.message} Another process may hold it; try again.") from error
 
 
-def configured(settings: "Settings") -> dict[str, bool]:
-    """Integration → whether it is switched on."""
-    return {one.id: one.enabled for source in settings.sources for one in source.integrations}
+async def configured(settings: "Settings", reader: "Reader") -> dict[str, bool]:
+    """Integration → whether it is switched on, of the file and of those made at run time."""
+    from edgeproxy.roster.assembly import assembled, in_order
+    from edgeproxy.roster.records import INTEGRATION, SOURCE
+
+    sources = in_order(await reader.office.records(SOURCE))
+    integrations = in_order(await reader.office.records(INTEGRATION))
+    roster = assembled(settings.sources, sources, integrations, lambda _: None)
+    return {one.id: one.enabled for source in roster.sources for one in source.integrations}
 
 
 def require_known(integration: str | None, known: Iterable[str]) -> None:

@@ -39,15 +39,16 @@ def serve(settings: "Settings", accept_loss: bool) -> int:
     metavar="PORT",
     help="Port of the shop; 8080, or a free one when it is taken.",
 )
-def demo(once: bool, port: int | None) -> int:
-    """Run a shop, the proxy and a Snap of our own on this machine.
+@click.option("--empty", is_flag=True, help="Begin without the made-up week in the dashboard.")
+def demo(once: bool, port: int | None, empty: bool) -> int:
+    """Run a shop, the proxy, its dashboard and our own Snap.
 
     Needs no account and no configuration; everything lies in a temporary folder and listens on
     loopback. With --once the exit status is 1 when something went wrong.
     """
     from edgeproxy import demo as shop
 
-    return shop.run(once=once, host="127.0.0.1", port=port)
+    return shop.run(once=once, empty=empty, host="127.0.0.1", port=port)
 
 
 @click.command(epilog="Example: edgeproxy sandbox --port 8090")

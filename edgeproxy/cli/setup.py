@@ -93,11 +93,6 @@ def snippet(
         click.echo(f"edgeproxy: {address} stands for your own; give --endpoint", err=True)
     for placeholder in made.todo:
         click.echo(f"edgeproxy: put your own in place of {placeholder}", err=True)
-    if platform == "shopify":
-        advice = (
-            "this version has no /v1/batch yet, which the pixel posts to: it waits for the next"
-        )
-        click.echo(f"edgeproxy: {advice}", err=True)
     if as_json:
         show_json({"code": made.code, "place": made.place, "policy": made.policy})
         return

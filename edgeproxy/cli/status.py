@@ -9,6 +9,7 @@ from edgeproxy.cli.lookup import age, configured, instant, looking
 from edgeproxy.cli.options import JSON, with_settings
 from edgeproxy.cli.table import show, show_json
 from edgeproxy.errors import Failed
+from edgeproxy.health.problems import CURES, REMOVED
 
 if TYPE_CHECKING:
     from edgeproxy.settings import Settings
@@ -25,18 +26,6 @@ COLUMNS = (
     "dead",
     "ledger",
 )
-
-CURES = {
-    "open": "",
-    "probing": "nothing to do: it is tried again and goes on by itself",
-    "paused_auth": "correct the access token or the pixel id and restart serve; events are kept",
-    "paused_reject": "see `edgeproxy dead ls` for what Snap refuses; one event is tried every "
-    "15 minutes, the others are kept",
-    "paused_manual": "it was paused by hand and goes on when it is resumed",
-}
-"""Gate → what a person can do."""
-
-REMOVED = "it is not in the configuration: events wait for it, and become dead letters after a day"
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,7 +88,7 @@ async def read(reader: "Reader", settings: "Settings") -> list[State]:
     """Every integration that is configured or ever had a row, by name."""
     from edgeproxy.store.base import Counts
 
-    ours = configured(settings)
+    ours = await configured(settings, reader)
     counted = {counts.integration: counts for counts in await reader.stats()}
     return [
         _state(

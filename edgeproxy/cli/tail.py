@@ -74,8 +74,8 @@ def tail(settings: "Settings", follow: bool, integration: str | None, as_json: b
     """
 
     async def work(reader: "Reader") -> None:
-        known = {*configured(settings), *(one.integration for one in await reader.stats())}
-        require_known(integration, known)
+        counted = [one.integration for one in await reader.stats()]
+        require_known(integration, {*await configured(settings, reader), *counted})
         async for news in _news(reader, integration, follow=follow):
             click.echo(json.dumps(news, ensure_ascii=False) if as_json else _line(news))
 

@@ -42,7 +42,7 @@ def load(
         found += faults.of(error, Tables)
     found += several.faults(reading.sites)
     found = [(reading.name_of(setting), sentence) for setting, sentence in found] + reading.faults
-    if not reading.sites and not reading.unread:
+    if not reading.sites and not reading.unread and not reading.siteless:
         found.append(("sources", f"are not configured; {layers.HOW}"))
     if found or tables is None:
         raise ConfigError(_distinct(found), reading.title)

@@ -4,13 +4,14 @@ Pydantic's own messages are not shown. What was given is repeated for numbers an
 where a fixed set of words is expected; nowhere else.
 """
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
+
+from edgeproxy.site_rules import closest
 
 _SHOWN_MAX_CHARS = 24  # tokens are longer
 _KEY_MAX_CHARS = 60
@@ -61,12 +62,6 @@ def table_in(annotation: object) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((table for part in get_args(annotation) if (table := table_in(part))), None)
-
-
-def closest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that was probably meant."""
-    found = difflib.get_close_matches(name, list(known), 1)
-    return found[0] if found else None
 
 
 def unknown_variable(name: str, known: Sequence[str], prefix: str) -> str:
@@ -148,7 +143,7 @@ def _range(field: FieldInfo) -> str:
     unit = _unit(field.json_schema_extra)
     if "ge" in bounds and "le" in bounds:
         return f"{number} from {bounds['ge']} to {bounds['le']}{unit}"
-    limits = [f"{words} {bounds[name]:g}" for name, words in _BOUNDS if name in bounds]
+    limits = [f"{words} {bounds[name]:.15g}" for name, words in _BOUNDS if name in bounds]
     return f"{number}{', ' if limits else ''}{' and '.join(limits)}{unit}"
 
 

@@ -42,11 +42,12 @@ ONE_SITE = {
 
 _THREE = "EDGEPROXY_ORIGIN, EDGEPROXY_PIXEL_ID and EDGEPROXY_ACCESS_TOKEN (or its _FILE)"
 
-HOW = f"for one site set {_THREE}, or write [[sources]] in edgeproxy.toml"
+HOW = (
+    f"for one site set {_THREE}, or write [[sources]] in edgeproxy.toml; or set"
+    " EDGEPROXY_ADMIN_TOKEN, and make them in the dashboard or by the admin API"
+)
 
 _SHORT_NAMES = "the environment"
-
-WITHOUT_USE = ("EDGEPROXY_ADMIN_TOKEN", "EDGEPROXY_ADMIN_TOKEN_FILE")
 
 # A Kubernetes service of the name "edgeproxy" puts these into every container beside it.
 _SERVICE_LINK = re.compile(r"EDGEPROXY_(SERVICE_(HOST|PORT)(_\w+)?|PORT(_\d+_(TCP|UDP)(_\w+)?)?)")
@@ -75,6 +76,12 @@ class Reading:
     unread: bool = False
     one_site: bool = False
     used: list[str] = field(default_factory=list)
+
+    @property
+    def siteless(self) -> bool:
+        """Whether somebody who has no sites here can make them at run time."""
+        given = any(name in self.where for name in ("admin_token", "admin_token_file"))
+        return given or self.sites == []
 
     @property
     def title(self) -> str:
@@ -184,17 +191,12 @@ def _add_environment(
     reading: Reading, environ: Mapping[str, str], given: Mapping[str, str]
 ) -> None:
     ours = variables()
-    known = [*ours, *ONE_SITE, CONFIG, *WITHOUT_USE]
+    known = [*ours, *ONE_SITE, CONFIG]
     for name in environ:
         if not name.upper().startswith(PREFIX) or name in known or _is_service_link(name, environ):
             continue
         sentence = unknown_variable(name, [*ours, *ONE_SITE, CONFIG], PREFIX)
         reading.faults.append((name, sentence))
-    reading.warnings += [
-        f"{name} has no use: this version has no admin listener"
-        for name in WITHOUT_USE
-        if name in given
-    ]
     if any(name.upper().startswith(PREFIX) or name in PLATFORM for name in environ):
         reading.used.append("the environment")
     names = {setting: name for name, setting in ours.items()}
@@ -262,7 +264,9 @@ def _leaves(value: object, place: tuple[int | str, ...] = ()) -> Iterator[str]:
 
 
 def _warn_of_open_secrets(reading: Reading) -> None:
-    secret = [name for name in reading.where if name.endswith(("access_token", "write_keys"))]
+    secret = [
+        name for name in reading.where if name.endswith(("_token", "write_keys", "webhook_url"))
+    ]
     inline = any(reading.where[name] == str(reading.file) for name in secret)
     if reading.file is not None and inline and secret_files.others_may_read(reading.file):
         reading.warnings.append(

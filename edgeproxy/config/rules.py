@@ -1,25 +1,22 @@
 """One rule for each kind of setting: takes what was written, gives the normal form.
 
+Those of sources and integrations are in `edgeproxy.site_rules`.
+
 Every function raises ValueError with a sentence that continues "<setting> …". What was given is
 repeated only where it cannot be a secret.
 """
 
-import difflib
 import ipaddress
 import re
 from urllib.parse import urlsplit
 
-from edgeproxy.catalog import SNAP_NAMES
-from edgeproxy.domains import registrable_domain
 from edgeproxy.store import ALSO, STORES
-from edgeproxy.urls import host_of
 
 SNAP_HOSTS = ("https://tr.snapchat.com", "https://tr-shadow.snapchat.com")
 """Snap's host and its staging host. Source: Snap, Conversions API."""
 
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
 _UPSTREAM = re.compile(r"(https?)://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?/?", re.IGNORECASE)
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _HOST = re.compile(r"[A-Za-z0-9._:%-]+")
 
 
@@ -28,13 +25,6 @@ def split(value: object) -> object:
     if isinstance(value, str):
         return [part.strip() for part in value.split(",") if part.strip()]
     return value
-
-
-def name(text: str) -> str:
-    """An id that may stand in a log line, a label and a path."""
-    if _NAME.fullmatch(text) is None:
-        raise ValueError("must be 1 to 64 letters, digits, - or _")
-    return text
 
 
 def listen_host(text: str) -> str:
@@ -133,6 +123,21 @@ def upstream(text: str) -> str:
     return url
 
 
+def webhook(text: str) -> str:
+    """Where alerts are sent. Nothing of it is repeated: the URL is what opens the channel."""
+    url = text.strip()
+    try:
+        parts = urlsplit(url)
+        host, _ = (parts.hostname or "").lower(), parts.port
+    except ValueError:
+        raise ValueError("is no URL") from None
+    if parts.scheme not in ("http", "https") or not host or not url.isprintable() or " " in url:
+        raise ValueError("must be a URL that begins with https://")
+    if parts.scheme == "http" and not is_loopback(host):
+        raise ValueError("must begin with https://; http:// is for this machine alone")
+    return url
+
+
 def is_loopback(host: str) -> bool:
     """Whether a host in lower case is this machine."""
     if host == "localhost":
@@ -141,48 +146,3 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
-
-
-def cookie_domain(text: str, page_origins: tuple[str, ...]) -> str:
-    """A domain that every origin of the source belongs to, or "auto", or "host"."""
-    domain = text.strip().lower().removeprefix(".")
-    if domain in ("auto", "host"):
-        return domain
-    if registrable_domain(domain) is None:
-        raise ValueError("must be auto, host or a domain below a public suffix")
-    for origin in page_origins:
-        host = host_of(origin)
-        if host != domain and not host.endswith(f".{domain}"):
-            raise ValueError(f"must be a parent of every origin; {host} is not in {domain}")
-    return domain
-
-
-def country(text: str) -> str:
-    """An ISO 3166 alpha-2 code in upper case, or ""."""
-    code = text.strip().upper()
-    if code and not (len(code) == 2 and code.isascii() and code.isalpha()):
-        raise ValueError("must be two letters, such as US")
-    if code == "UK":
-        raise ValueError("must be an ISO 3166 code; the United Kingdom is GB")
-    return code
-
-
-def snap_name(text: str) -> str:
-    """One of Snap's event names."""
-    wanted = text.strip().upper()
-    if wanted in SNAP_NAMES:
-        return wanted
-    close = difflib.get_close_matches(wanted, SNAP_NAMES, 1)
-    cure = f"did you mean {close[0]}?" if close else "such are PURCHASE and CUSTOM_EVENT_1"
-    raise ValueError(f"is none of Snap's event names; {cure}")
-
-
-def unknown_events(text: str) -> str:
-    """What happens to a name without a mapping: "drop", "uppercase" or a Snap name."""
-    rule = text.strip()
-    if rule.lower() in ("drop", "uppercase"):
-        return rule.lower()
-    try:
-        return snap_name(rule)
-    except ValueError:
-        raise ValueError("must be drop, uppercase or a Snap name such as CUSTOM_EVENT_1") from None

@@ -1,36 +1,15 @@
-"""Secrets as settings: the shape of a token, and files that hold one.
+"""Secrets as settings: files that hold one.
 
 Every function raises ValueError with a sentence that shows nothing of the secret.
 """
 
 import os
-import re
 import stat
 from pathlib import Path
 
+from edgeproxy.site_rules import token, write_key
+
 _FILE_MAX_BYTES = 65_536
-_TOKEN = re.compile(r"[\x21-\x7e]+")
-_DIGEST = re.compile(r"sha256:[0-9a-fA-F]{64}")
-
-
-def token(text: str) -> str:
-    """A bearer token, trimmed: printable ASCII without blanks, so that it fits into a header."""
-    text = text.strip()
-    if not text:
-        raise ValueError("is empty")
-    if text.lower().startswith("bearer "):
-        raise ValueError('must be the token alone, without "Bearer"')
-    if _TOKEN.fullmatch(text) is None:
-        raise ValueError("must be one line of printable ASCII without blanks")
-    return text
-
-
-def write_key(text: str) -> str:
-    """A write key as `token`, or "sha256:" and the SHA-256 hex digest of one."""
-    key = token(text)
-    if key.startswith("sha256:") and _DIGEST.fullmatch(key) is None:
-        raise ValueError("must have 64 hex digits after sha256:")
-    return key
 
 
 def read_token(path: object) -> str:

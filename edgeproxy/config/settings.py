@@ -1,20 +1,21 @@
 """From checked tables to the resolved settings."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import SecretStr
 
+from edgeproxy.config.judging import AlertsTable
 from edgeproxy.config.rules import is_loopback
-from edgeproxy.config.several import integration_id
 from edgeproxy.config.tables import IntegrationTable, SourceTable, Tables
-from edgeproxy.settings import Settings
+from edgeproxy.keys import kept_digest
+from edgeproxy.settings import Debugger, Settings, Thresholds, Weights
+from edgeproxy.site_rules import integration_id, looks_like_pixel_id
 from edgeproxy.sites import Integration, Secret, Source
 
-_PIXEL_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _WRITE_KEY_CHARS = 16
+_WEBHOOK = {"webhook_url", "webhook_url_file"}
 
 
 def build(tables: Tables, *, where: dict[str, str], warnings: Sequence[str]) -> Settings:
@@ -24,6 +25,8 @@ def build(tables: Tables, *, where: dict[str, str], warnings: Sequence[str]) -> 
         host=tables.server.host,
         port=tables.server.port,
         admin_port=tables.server.admin_port,
+        admin_host=tables.server.admin_host,
+        admin_token=_revealed(tables.admin_token or tables.admin_token_file or SecretStr("")),
         prefix=tables.server.prefix,
         trusted_proxies=tables.server.trusted_proxies,
         workers=tables.server.workers,
@@ -39,9 +42,18 @@ def build(tables: Tables, *, where: dict[str, str], warnings: Sequence[str]) -> 
         sources=sources,
         log_format=tables.log.format,
         log_level=tables.log.level,
+        debugger=Debugger(**tables.debugger.model_dump()),
+        alert_webhook=_webhook(tables.alerts),
+        alerts=Thresholds(**tables.alerts.model_dump(exclude=_WEBHOOK)),
+        weights=Weights(**tables.quality.weights.model_dump()),
         warnings=(*warnings, *_warnings(tables)),
         where=where,
     )
+
+
+def _webhook(table: AlertsTable) -> Secret | None:
+    url = table.webhook_url or table.webhook_url_file
+    return None if url is None else _revealed(url)
 
 
 def _keys_dir(tables: Tables) -> Path:
@@ -51,7 +63,7 @@ def _keys_dir(tables: Tables) -> Path:
 
 
 def _source(table: SourceTable) -> Source:
-    keys = dict.fromkeys([*table.write_keys, *table.write_keys_file])
+    keys = [_revealed(key) for key in dict.fromkeys([*table.write_keys, *table.write_keys_file])]
     return Source(
         id=table.id,
         origins=table.origins,
@@ -60,7 +72,8 @@ def _source(table: SourceTable) -> Source:
         default_country=table.default_country,
         click_id_days=table.click_id_days,
         click_id_readable=table.click_id_readable,
-        write_keys=tuple(_revealed(key) for key in keys),
+        write_keys=tuple(keys),
+        write_key_digests=tuple(dict.fromkeys(kept_digest(key.reveal()) for key in keys)),
         integrations=tuple(_integration(table.id, one) for one in table.integrations),
     )
 
@@ -87,6 +100,9 @@ def _warnings(tables: Tables) -> list[str]:
         found.append(
             "store.url has no sslmode=verify-full: whoever is between can read and change events"
         )
+    token = tables.admin_token or tables.admin_token_file
+    if token is not None and len(token.get_secret_value()) < _WRITE_KEY_CHARS:
+        found.append("the admin token is easy to guess; edgeproxy token new makes a better one")
     for index, source in enumerate(tables.sources):
         found += _warnings_of(source, f"sources[{index}]")
     return found
@@ -112,6 +128,6 @@ def _warnings_of(source: SourceTable, place: str) -> list[str]:
         f"{place}.integrations[{index}].pixel_id does not look like a Snap Pixel ID "
         "(8-4-4-4-12 hexadecimal digits)"
         for index, one in enumerate(source.integrations)
-        if one.pixel_id and _PIXEL_ID.fullmatch(one.pixel_id) is None
+        if one.pixel_id and not looks_like_pixel_id(one.pixel_id)
     ]
     return found

@@ -8,6 +8,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 
 from edgeproxy.config.rules import split
+from edgeproxy.site_rules import integration_id
 from edgeproxy.urls import origin_of
 
 _SITE = "is the name of another site; see"
@@ -25,12 +26,6 @@ def faults(sites: object) -> list[tuple[str, str]]:
         if first != setting:
             found.append((setting, f"{sentence} {first}"))
     return found
-
-
-def integration_id(source: str, target: str) -> str:
-    """The id of an integration without one: its source and the target's first 8 characters."""
-    short = "".join(letter for letter in target[:8] if letter.isascii() and letter.isalnum())
-    return f"{source}-{short}"
 
 
 def _names(sites: object) -> Iterator[tuple[str, str, str, str]]:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from edgeproxy.settings import Settings
@@ -18,6 +18,8 @@ NAMES = {
     "host": "server.host",
     "port": "server.port",
     "admin_port": "server.admin_port",
+    "admin_host": "server.admin_host",
+    "admin_token": "admin_token",
     "prefix": "server.prefix",
     "trusted_proxies": "server.trusted_proxies",
     "workers": "server.workers",
@@ -31,6 +33,7 @@ NAMES = {
     "store_reserve_bytes": "store.reserve_bytes",
     "log_format": "log.format",
     "log_level": "log.level",
+    "alert_webhook": "alerts.webhook_url",
 }
 """Field of `Settings` → setting, in the order in which they are shown."""
 
@@ -50,6 +53,11 @@ def rows(settings: Settings) -> list[Row]:
     found = [
         (setting, masked(value) if setting == "store.url" else value) for setting, value in found
     ]
+    found += [(f"debugger.{name}", value) for name, value in asdict(settings.debugger).items()]
+    found += [(f"alerts.{name}", value) for name, value in asdict(settings.alerts).items()]
+    found += [
+        (f"quality.weights.{name}", value) for name, value in asdict(settings.weights).items()
+    ]
     for index, source in enumerate(settings.sources):
         found += _of_source(source, f"sources[{index}]")
     return [
@@ -65,7 +73,7 @@ def masked(url: str) -> str:
 
 def _of_source(source: Source, place: str) -> Iterator[tuple[str, object]]:
     for name in Source.__struct_fields__:
-        if name != "integrations":
+        if name not in ("integrations", "write_key_digests"):
             yield f"{place}.{name}", getattr(source, name)
     for index, integration in enumerate(source.integrations):
         for name in Integration.__struct_fields__:

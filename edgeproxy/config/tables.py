@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationInfo,
@@ -17,17 +15,15 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from edgeproxy.catalog import fold
+from edgeproxy import site_rules
 from edgeproxy.config import kinds, rules
+from edgeproxy.config.debugger import DebuggerTable
+from edgeproxy.config.judging import AlertsTable, QualityTable
+from edgeproxy.config.table import Table
 from edgeproxy.sites import Api, ConsentRule, Privacy
+from edgeproxy.store.space import RESERVE_LEAST_BYTES
 
 SQLITE_URL = "sqlite:///var/lib/edgeproxy/edgeproxy.db"
-
-
-class Table(BaseModel):
-    """What all tables share: no unknown key, no change, no input in errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class ServerTable(Table):
@@ -46,7 +42,10 @@ class ServerTable(Table):
         default=8084,
         ge=0,
         le=65_535,
-        description="Port of the admin listener, which a later version brings.",
+        description="Port of the admin listener; 0 takes a free one.",
+    )
+    admin_host: kinds.ListenHost = Field(
+        default="127.0.0.1", description="Address of the admin listener: dashboard and admin API."
     )
     prefix: kinds.Prefix = Field(
         default="", description="Path under which everything sits, such as /edge."
@@ -106,7 +105,7 @@ class StoreTable(Table):
     )
     reserve_bytes: kinds.Whole | None = Field(
         default=None,
-        ge=0,
+        ge=RESERVE_LEAST_BYTES,
         description="How much of its volume stays free; by default a tenth, 64 to 256 MiB.",
         json_schema_extra={"unit": "bytes"},
     )
@@ -217,23 +216,12 @@ class IntegrationTable(Table):
     @field_validator("pixel_id")
     @classmethod
     def _pixel_or_app(cls, value: str, info: ValidationInfo) -> str:
-        app = (info.data.get("snap_app_id"), info.data.get("app_id"))
-        if not value and not any(app):
-            raise ValueError("is not set; give pixel_id, or snap_app_id and app_id for an app")
-        if not value and not all(app):
-            raise ValueError("is not set; an app takes both snap_app_id and app_id")
-        if not value.isprintable():
-            raise ValueError("must be printable")
-        return value
+        return site_rules.pixel_id(value, info.data.get("snap_app_id"), info.data.get("app_id"))
 
     @field_validator("events")
     @classmethod
     def _each_name_once(cls, value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-        if len({fold(own) for own in value}) < len(value):
-            raise ValueError("names one event twice; case, blanks, _ and - do not count")
-        if not all(fold(own) and names for own, names in value.items()):
-            raise ValueError("must map a name to at least one of Snap's")
-        return value
+        return site_rules.events(value)
 
     @field_validator("access_token")
     @classmethod
@@ -253,11 +241,11 @@ class SourceTable(Table):
 
     id: kinds.Id = Field(description="Name of the site.")
     write_keys_file: kinds.WriteKeysFile = Field(
-        default=(), description="File with a key a line, for a later version's server routes."
+        default=(), description="File with a key a line, for events from servers."
     )
     write_keys: tuple[kinds.WriteKey, ...] = Field(
         default=(),
-        description="Keys for a later version's server routes, or sha256: and their SHA-256.",
+        description="Keys of those who send from servers, or sha256: and their SHA-256.",
     )
     origins: kinds.Origins = Field(
         default=(),
@@ -299,7 +287,7 @@ class SourceTable(Table):
     @field_validator("cookie_domain")
     @classmethod
     def _of_all_origins(cls, value: str, info: ValidationInfo) -> str:
-        return rules.cookie_domain(value, info.data.get("origins", ()))
+        return site_rules.cookie_domain(value, info.data.get("origins", ()))
 
 
 class Tables(BaseSettings):
@@ -320,7 +308,24 @@ class Tables(BaseSettings):
         default=rules.SNAP_HOSTS[0],
         description="Snap's host, its staging host, or a loopback address.",
     )
+    admin_token_file: kinds.TokenFile | None = Field(
+        default=None, description="File that holds the admin token."
+    )
+    admin_token: kinds.Token | None = Field(
+        default=None,
+        description="Token of the admin listener; by default one is made in the keys' folder.",
+    )
     server: ServerTable = Field(default_factory=ServerTable)
     store: StoreTable = Field(default_factory=StoreTable)
     log: LogTable = Field(default_factory=LogTable)
+    debugger: DebuggerTable = Field(default_factory=DebuggerTable)
+    alerts: AlertsTable = Field(default_factory=AlertsTable)
+    quality: QualityTable = Field(default_factory=QualityTable)
     sources: tuple[SourceTable, ...] = Field(default=(), description="The sites.")
+
+    @field_validator("admin_token")
+    @classmethod
+    def _admin_token_once(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if value is not None and info.data.get("admin_token_file") is not None:
+            raise ValueError("and admin_token_file are both set; keep one")
+        return value

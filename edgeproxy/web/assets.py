@@ -61,10 +61,10 @@ def load(name: str) -> Asset:
     body = path.read_bytes()
     digest = hashlib.sha384(body).digest()
     twins = {}
-    brotli = path.with_name(name + ".br")
+    brotli = path.with_name(path.name + ".br")
     if brotli.exists():
         twins[b"br"] = brotli.read_bytes()
-    zipped = path.with_name(name + ".gz")
+    zipped = path.with_name(path.name + ".gz")
     twins[b"gzip"] = zipped.read_bytes() if zipped.exists() else gzip.compress(body, mtime=0)
     short = hashlib.sha256(body).hexdigest()[:16]
     return Asset(

@@ -56,12 +56,16 @@ class Listener:
     @property
     def url(self) -> str:
         """Where to reach it, without a slash at the end."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
+        return url_of(self.host, self.port)
 
     def stop(self) -> None:
         """Ask it to finish open requests and end; returns at once."""
         self._server.should_exit = True
+
+
+def url_of(host: str, port: int) -> str:
+    """Where an address is reached, without a slash at the end."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def take_descriptors() -> int:

@@ -7,19 +7,30 @@ from http import HTTPStatus
 
 import msgspec
 
-from edgeproxy.errors import Refused
+from edgeproxy.errors import Refused, Unfit
 
 Header = tuple[bytes, bytes]
 
 
+class FieldFault(msgspec.Struct, frozen=True, kw_only=True):
+    """What is wrong with one field, "config.api" for one inside another."""
+
+    field: str
+    message: str
+
+
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """What a caller reads about an error. `code` is for machines, `detail` for people."""
+    """What a caller reads about an error. `code` is for machines, `detail` for people.
+
+    `faults` is there when fields of what was sent are wrong: all of them.
+    """
 
     type: str = "about:blank"
     title: str
     status: int
     code: str
     detail: str
+    faults: list[FieldFault] | msgspec.UnsetType = msgspec.UNSET
 
 
 def problem(error: Refused) -> tuple[int, list[Header], bytes]:
@@ -30,6 +41,7 @@ def problem(error: Refused) -> tuple[int, list[Header], bytes]:
             status=error.status,
             code=error.code,
             detail=error.message,
+            faults=_faults(error),
         )
     )
     headers: list[Header] = [
@@ -40,6 +52,12 @@ def problem(error: Refused) -> tuple[int, list[Header], bytes]:
     if error.retry_after_s is not None:
         headers.append((b"retry-after", str(error.retry_after_s).encode()))
     return error.status, headers, body
+
+
+def _faults(error: Refused) -> list[FieldFault] | msgspec.UnsetType:
+    if not isinstance(error, Unfit):
+        return msgspec.UNSET
+    return [FieldFault(field=field, message=message) for field, message in error.faults]
 
 
 def not_found() -> Refused:

@@ -1,0 +1,1 @@
+"""The admin listener: JSON API, pages, login; nothing here is reachable by visitors."""
