@@ -94,13 +94,13 @@ def test_once_can_be_interrupted_and_cleans_up(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_demo_ends_cleanly_also_under_an_open_live_page(
+def test_the_demo_ends_cleanly_also_under_an_open_page(
     tmp_path: Path, number: signal.Signals
 ) -> None:
-    with started(tmp_path, "--port", "0") as process:
+    with started(tmp_path, "--port", "0", "--empty") as process:
         address = urlsplit(shop_of(process))
         page = http.client.HTTPConnection("127.0.0.1", address.port or 0, timeout=10)
-        page.request("GET", "/live/stream", headers={"Host": address.netloc})
+        page.request("GET", "/dock/stream", headers={"Host": address.netloc})
         assert page.getresponse().status == 200
         assert list(tmp_path.iterdir())
         process.send_signal(number)
@@ -111,10 +111,10 @@ def test_the_demo_ends_cleanly_also_under_an_open_live_page(
 
 
 def test_the_demo_writes_a_line_for_each_event(tmp_path: Path) -> None:
-    with started(tmp_path, "--port", "0") as process:
+    with started(tmp_path, "--port", "0", "--empty") as process:
         address = urlsplit(shop_of(process))
         page = http.client.HTTPConnection("127.0.0.1", address.port or 0, timeout=10)
-        page.request("POST", "/live/what-if", body="play=gpc")
+        page.request("POST", "/backstage/play", body="play=gpc")
         assert page.getresponse().status == 303
         page.close()
         assert process.stdout is not None

@@ -5,9 +5,11 @@ import socket
 from contextlib import closing
 from urllib.parse import urlsplit
 
+import msgspec
 import pytest
 
-from edgeproxy.demo.stage import staged
+from edgeproxy.demo.parts import INTEGRATION
+from edgeproxy.demo.stage import make_integration, staged
 from edgeproxy.errors import Failed
 from edgeproxy.web.listener import bind
 
@@ -73,3 +75,46 @@ async def test_snap_knows_one_pixel_and_one_token_only() -> None:
             body=b"{}",
         )
         assert answer.status == 401
+
+
+async def test_the_dashboard_opens_with_the_token_that_is_told() -> None:
+    async with staged(port=0) as stage:
+        assert urlsplit(stage.admin_url).hostname == "127.0.0.1"
+        for token, status in ((stage.admin_token, 200), ("demo", 401)):
+            answer = await stage.outbound.request(
+                "GET",
+                f"{stage.admin_url}/v1/admin/me",
+                headers={"Authorization": f"Bearer {token}"},
+            )
+            assert answer.status == status
+
+
+async def test_every_run_has_a_token_of_its_own() -> None:
+    async with staged(port=0) as first, staged(port=0) as second:
+        assert first.admin_token != second.admin_token
+        assert first.tokens.latest != second.tokens.latest
+
+
+async def test_the_pixel_can_be_changed_in_the_dashboard() -> None:
+    async with staged(port=0) as stage:
+        answer = await stage.outbound.request(
+            "GET",
+            f"{stage.admin_url}/v1/admin/integrations/{INTEGRATION}",
+            headers={"Authorization": f"Bearer {stage.admin_token}"},
+        )
+        assert msgspec.json.decode(answer.body)["managed_by"] == "api"
+
+
+async def test_a_part_that_does_not_do_its_work_is_named() -> None:
+    """Its pixel's token is none that an integration can have."""
+    async with staged(port=0) as stage:
+        stage.tokens.latest = "two words"
+        with pytest.raises(Failed, match=r"the admin API answers 422: .*access_token"):
+            await make_integration(stage, "11111111-2222-4333-8444-555555555555")
+
+
+async def test_the_dashboard_takes_another_port_when_its_own_is_taken() -> None:
+    """8084 is taken, by us or by another."""
+    async with staged() as first, staged() as second:
+        ports = {urlsplit(stage.admin_url).port for stage in (first, second)}
+        assert len(ports) == 2

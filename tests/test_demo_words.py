@@ -43,7 +43,6 @@ def test_matches_are_read_from_both_wire_versions() -> None:
 def test_an_answer_is_told_shortly() -> None:
     yes = Try(outcome="delivered", status=200, message="fine", latency_ms=3.21)
     no = Try(outcome="transient", message="refused", latency_ms=1234.5)
-    assert (words.said(yes), words.latency(yes), words.tone(yes)) == ("200 fine", "3.2 ms", "good")
+    assert (words.said(yes), words.latency(yes)) == ("200 fine", "3.2 ms")
     assert words.said(no) == "no answer refused"
-    assert (words.latency(no), words.tone(no)) == ("1234 ms", "warn")
-    assert words.tone(Try(outcome="rejected", status=400)) == "bad"
+    assert words.latency(no) == "1234 ms"

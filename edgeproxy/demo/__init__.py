@@ -1,6 +1,7 @@
-"""`edgeproxy demo`: a small shop, the proxy and our own Snap, to click through or as one visit.
+"""`edgeproxy demo`: a small shop, the proxy, its dashboard and our own Snap, to click through.
 
-Needs no account and no configuration; nothing leaves the machine and nothing is left on it.
+Or one visit by itself. Needs no account and no configuration; nothing leaves the machine and
+nothing is left on it.
 """
 
 import asyncio
@@ -13,18 +14,20 @@ import msgspec
 import uvloop
 
 from edgeproxy import logs
-from edgeproxy.demo.stage import LOOPBACK, staged
+from edgeproxy.demo.parts import LOOPBACK
+from edgeproxy.demo.stage import staged
 from edgeproxy.demo.terminal import Terminal
 from edgeproxy.demo.visit import visit
 from edgeproxy.useragent import warm
 
 
-def run(*, once: bool, host: str = LOOPBACK, port: int | None = None) -> int:
+def run(*, once: bool, empty: bool = False, host: str = LOOPBACK, port: int | None = None) -> int:
     """Run the demo; the exit status.
 
     Args:
         once: Do the scripted visit, print what Snap received as JSON, and end. Otherwise serve
             until Ctrl-C or SIGTERM.
+        empty: Begin without the made-up week.
         host: Where the shop listens.
         port: The shop's; None takes 8080 or a free one, and a free one with `once`.
 
@@ -36,18 +39,18 @@ def run(*, once: bool, host: str = LOOPBACK, port: int | None = None) -> int:
     warm()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         if not once:
-            return runner.run(_serve(host, port))
+            return runner.run(_serve(host, port, past=not empty))
         try:
             return runner.run(_once(host, 0 if port is None else port))
         except asyncio.CancelledError:
             raise KeyboardInterrupt from None
 
 
-async def _serve(host: str, port: int | None) -> int:
+async def _serve(host: str, port: int | None, *, past: bool) -> int:
     ended = asyncio.Event()
     _at_the_end(ended.set)
     terminal = Terminal(sys.stdout, os.environ)
-    async with staged(host=host, port=port) as stage:
+    async with staged(host=host, port=port, past=past) as stage:
         with stage.journey.told(terminal.follow):
             terminal.addresses(stage)
             await ended.wait()

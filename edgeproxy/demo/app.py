@@ -1,10 +1,10 @@
-"""The shop's whole site: its pages, the live page, the files, and the proxy under `/edge`."""
+"""The shop's whole site: pages, dock, backstage, files, the way into the dashboard, the proxy."""
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from edgeproxy.demo import live, pages
+from edgeproxy.demo import backstage, dock, entrance, pages
 from edgeproxy.demo.forward import BODY_BYTES, PREFIX, forwarder
 from edgeproxy.demo.parts import Stage
 from edgeproxy.demo.shop import Shop
@@ -18,7 +18,9 @@ def shop_app(stage: Stage) -> Starlette:
     forward = forwarder(stage.outbound, stage.edge_url)
     routes = [
         *shop.routes(),
-        *live.routes(stage),
+        *dock.routes(stage),
+        *backstage.routes(stage),
+        *entrance.routes(stage),
         Route("/assets/{name:path}", pages.asset),
         Route(f"{PREFIX}/{{rest:path}}", forward, methods=_METHODS, max_body_size=BODY_BYTES),
     ]

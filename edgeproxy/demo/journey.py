@@ -156,7 +156,7 @@ class Journey:
             self._admitted(step)
         elif step.stage in ("dropped", "rejected"):
             self._turned_away(step)
-        else:
+        elif step.stage != "dead":  # the answer has told that already
             self._travelled(step)
 
     def _admitted(self, step: Step) -> None:

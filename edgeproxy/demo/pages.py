@@ -59,7 +59,6 @@ _environment.filters.update(
     money=goods.money,
     json=goods.as_json,
     latency=words.latency,
-    tone=words.tone,
 )
 
 

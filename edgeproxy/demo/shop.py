@@ -14,8 +14,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from edgeproxy.demo import goods, pages
+from edgeproxy.demo.dock import dock
 from edgeproxy.demo.forward import PREFIX, VISITOR_ADDRESS
-from edgeproxy.demo.live import dock
 from edgeproxy.demo.parts import Stage
 
 FORM_BYTES = 16 * 1024

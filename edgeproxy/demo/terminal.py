@@ -10,7 +10,7 @@ from typing import TextIO
 import click
 
 from edgeproxy.demo.journey import Card
-from edgeproxy.demo.parts import Stage
+from edgeproxy.demo.parts import LOOPBACK, Stage
 from edgeproxy.demo.words import latency, word_of
 
 _COLOURS = {"good": "green", "warn": "yellow", "bad": "red", "wait": "blue", "quiet": None}
@@ -41,16 +41,15 @@ class Terminal:
         self.say()
         for name, url, what in (
             ("shop", stage.origin, "click the ad, agree, buy something"),
-            (
-                "live",
-                f"{stage.origin}/live",
-                "each event: what came in, what went out, the verdict",
-            ),
+            ("dash", f"{stage.origin}/dashboard", "the proxy’s dashboard, logged in at once"),
+            ("play", f"{stage.origin}/backstage", "what if: robots, outages, a broken token"),
             ("snap", stage.sandbox_url, "our Snap, as strict as Snap’s documentation"),
         ):
-            where = click.style(f"{url:<28}", bold=True)
+            where = click.style(f"{url:<31}", bold=True)
             self.say(f"  {name}  {where}  {click.style(what, dim=True)}")
         self.say()
+        api = stage.admin_url.replace(LOOPBACK, "localhost")
+        self.say(click.style(f"  API {api}, admin token {stage.admin_token}", dim=True))
         self.say(click.style("  Nothing leaves this machine. Ctrl-C ends it.", dim=True))
         self.say()
 

@@ -1,6 +1,6 @@
-"""Small experiments for the live page: what becomes of events that a shop does not expect.
+"""Small experiments: what becomes of events that a shop does not expect, and of a token.
 
-Each is a visitor of its own without a browser, through the same shop, proxy and sandbox.
+Their visitors are without a browser, and go through the same shop, proxy and sandbox.
 """
 
 from collections.abc import Awaitable, Callable
@@ -9,11 +9,15 @@ import msgspec
 
 from edgeproxy.demo import goods
 from edgeproxy.demo.parts import Stage
+from edgeproxy.demo.past import shop_around
 from edgeproxy.demo.visitor import PAGE, Happening, Visitor
 
 _ROBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
 _OUTAGE = 2
 """Answers of 503; the quick retries at 0.5 and 1 s come after them."""
+
+_KNOWN = 40
+"""Shoppers of the experiment with `identify`: enough to be seen among a week's events."""
 
 
 class Experiment(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,8 +29,14 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def play(name: str, stage: Stage) -> None:
-    """Run one of `EXPERIMENTS`; raises KeyError for another name, Failed when the shop fails."""
-    await EXPERIMENTS[name].run(stage)
+    """Run one of `EXPERIMENTS` or `SWITCH`.
+
+    Raises:
+        KeyError: There is none of this name.
+        Failed: The shop fails.
+    """
+    run = SWITCH.get(name) or EXPERIMENTS[name].run
+    await run(stage)
 
 
 async def _no_consent(stage: Stage) -> None:
@@ -60,6 +70,21 @@ async def _twice(stage: Stage) -> None:
 async def _outage(stage: Stage) -> None:
     stage.sandbox.answer_with(status=503, times=_OUTAGE)
     await _agreeing(stage.visitor(), PAGE)
+
+
+async def _identify(stage: Stage) -> None:
+    for number in range(_KNOWN):
+        product = goods.PRODUCTS[number % len(goods.PRODUCTS)]
+        await shop_around(stage.visitor(), stage.new_id(), product=product, known=True)
+
+
+async def _revoke(stage: Stage) -> None:
+    stage.tokens.revoke()
+    await _agreeing(stage.visitor(), PAGE)
+
+
+async def _restore(stage: Stage) -> None:
+    stage.tokens.restore()
 
 
 async def _agreeing(visitor: Visitor, *events: Happening) -> None:
@@ -99,5 +124,13 @@ EXPERIMENTS: dict[str, Experiment] = {
         expect="Snap answers 503 twice: the event waits on disk and arrives.",
         run=_outage,
     ),
+    "identify": Experiment(
+        label="Add identify",
+        expect=f"{_KNOWN} shoppers of whom the shop tells who they are: match quality rises.",
+        run=_identify,
+    ),
 }
 """Name → experiment, in the order of the buttons."""
+
+SWITCH: dict[str, Callable[[Stage], Awaitable[None]]] = {"revoke": _revoke, "restore": _restore}
+"""Breaks the pixel's token, and mends it at Snap's side."""

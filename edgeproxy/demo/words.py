@@ -1,6 +1,6 @@
 """What people read about an event: its fate in plain words, and what Snap can match it by.
 
-Used by the live page and by the terminal, so that both say the same.
+Used by the dock and by the terminal, so that both say the same.
 """
 
 from collections.abc import Mapping
@@ -77,11 +77,6 @@ def matches(sent: Mapping[str, object]) -> list[str]:
     user = sent.get("user_data")
     present = {*sent, *(user if isinstance(user, dict) else ())}
     return [name for name, fields in MATCHES if present.intersection(fields)]
-
-
-def tone(answer: Try) -> str:
-    """The colour of one answer of Snap."""
-    return {"delivered": "good", "rejected": "bad", "too_large": "bad"}.get(answer.outcome, "warn")
 
 
 def said(answer: Try) -> str:

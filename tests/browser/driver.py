@@ -17,9 +17,10 @@ ROOT = Path(__file__).parent.parent.parent
 
 @dataclass(frozen=True)
 class Demo:
-    """A running demo: the shop's address and our Snap's."""
+    """A running demo: the addresses of the shop, of the dashboard and of our Snap."""
 
     shop: str
+    dash: str
     snap: str
 
     @property
@@ -33,24 +34,24 @@ class Demo:
         ]
 
     @property
-    def live(self) -> dict[str, Any]:
-        """The live page as data."""
-        found: dict[str, Any] = _json(f"{self.shop}/live.json")
+    def dock(self) -> dict[str, Any]:
+        """What the shop shows beside it, as data."""
+        found: dict[str, Any] = _json(f"{self.shop}/dock.json")
         return found
 
     @property
     def fates(self) -> list[tuple[str, str]]:
         """(name as the page called it, fate) of each event, oldest first."""
         return [
-            (each["card"]["called"], each["card"]["fate"]) for each in self.live["events"][::-1]
+            (each["card"]["called"], each["card"]["fate"]) for each in self.dock["events"][::-1]
         ]
 
 
 @contextmanager
-def running_demo() -> Iterator[Demo]:
-    """`edgeproxy demo` in a process of its own on free ports."""
+def running_demo(*, past: bool = False) -> Iterator[Demo]:
+    """`edgeproxy demo` in a process of its own on free ports, with its made-up week or without."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "edgeproxy", "demo", "--port", "0"],
+        [sys.executable, "-m", "edgeproxy", "demo", "--port", "0", *([] if past else ["--empty"])],
         cwd=ROOT,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
@@ -63,9 +64,9 @@ def running_demo() -> Iterator[Demo]:
             told += line
             if "Ctrl-C" in line:
                 break
-        found = dict(re.findall(r"^ +(shop|snap) +(http://\S+) ", told, re.MULTILINE))
+        found = dict(re.findall(r"^ +(shop|snap|API) +(http://[^\s,]+)", told, re.MULTILINE))
         # Its lines go on; nobody reads them, and a pipe takes 64 KiB.
-        yield Demo(found["shop"], found["snap"])
+        yield Demo(found["shop"], found["API"], found["snap"])
     finally:
         process.terminate()
         process.communicate(timeout=30)

@@ -45,7 +45,7 @@ def visit(tab: Tab, demo: Demo) -> Iterator[bytes]:
     ):
         tab.run(_FIND.format(text=text))
         until(lambda path=path: _is_at(tab, path), f"{path} is there")  # type: ignore[misc]
-        until(lambda: demo.live["totals"]["waiting"] == 0, "Snap has everything")
+        until(lambda: demo.dock["totals"]["waiting"] == 0, "Snap has everything")
     yield _settled(tab, demo, "Order Completed")
 
 
@@ -67,9 +67,9 @@ def _is_at(tab: Tab, path: str) -> bool:
 def _settled(tab: Tab, demo: Demo, name: str) -> bytes:
     """A picture when an event has been delivered and the page tells of all of them."""
     until(lambda: (name, "delivered") in demo.fates, f"{name} is delivered")
-    until(lambda: demo.live["totals"]["waiting"] == 0, "Snap has everything")
+    until(lambda: demo.dock["totals"]["waiting"] == 0, "Snap has everything")
     total = "Number(document.querySelector('.dock [data-total=delivered]').textContent)"
-    until(lambda: tab.run(total) == demo.live["totals"]["delivered"], "the page tells of it")
+    until(lambda: tab.run(total) == demo.dock["totals"]["delivered"], "the page tells of it")
     tab.run("Promise.all([...document.images].map((one) => one.decode())).then(() => true)")
     tab.run("new Promise((done) => setTimeout(() => requestAnimationFrame(done), 300))")
     return tab.picture()

@@ -1,6 +1,7 @@
-"""Makes the README's pictures from the demo: `python -m tests.browser.shots FOLDER`.
+"""Makes the README's pictures from the demo: `python -m tests.browser.shots [FOLDER]`.
 
-Each page on a wide screen and on a phone, light and dark. The visit is real; so are the events.
+The shop with its dock, and the dashboard with the demo's made-up week: on a wide screen in light
+and dark, and on a phone. The visit is real; so are its events.
 """
 
 import sys
@@ -13,20 +14,15 @@ from tests.browser.driver import Demo, running_demo
 from tests.browser.played import chromium_itself
 from tests.until import until
 
-SCREENS: dict[str, dict[str, Any]] = {
-    "wide": {"viewport": {"width": 1280, "height": 860}},
-    "phone": {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True},
-}
-SCHEMES = ("light", "dark")
-_SHARP = 2
-"""Pixels of a picture for each of the page's."""
+FOLDER = Path(__file__).parent / "pictures"
+MAX_BYTES = 250_000
+"""Of one picture: a README is read over slow lines too."""
 
-_TALL = 1080
-"""Of the live page's picture on a wide screen, so that one event is seen whole."""
+WIDE = {"width": 1280, "height": 860}
+PHONE = {"width": 390, "height": 844}
 
 _UNHURRIED = """
 document.addEventListener('submit', (event) => {
-  if (location.pathname === '/live') return
   event.preventDefault()
   setTimeout(() => event.target.submit(), 700)
 })
@@ -35,94 +31,90 @@ document.addEventListener('submit', (event) => {
 forms wait here until the tag has its answer."""
 
 
-def take(browser: Browser, demo: Demo, folder: Path, screen: str, scheme: str) -> None:
-    """One visit on one kind of screen, with a picture at each stop."""
-    context = browser.new_context(
-        **SCREENS[screen],
-        color_scheme=scheme,  # type: ignore[arg-type]
-        reduced_motion="reduce",
-        device_scale_factor=_SHARP,
-    )
-    context.add_init_script(_UNHURRIED)
-    page = context.new_page()
-
-    def picture(name: str) -> None:
-        page.evaluate("Promise.all([...document.images].map((one) => one.decode()))")
-        page.screenshot(path=folder / f"{name}-{screen}-{scheme}.png")
-
+def buy_something(page: Page, demo: Demo, folder: Path) -> None:
+    """One visit, from the ad to the order, with a picture of a product beside the dock."""
     page.goto(demo.shop)
-    picture("ad")
     page.locator(".ad").click()
-    expect(page.locator("#choice")).to_be_visible()
-    picture("landing")
     page.get_by_role("button", name="Yes, I agree").click()
     _settled(page, demo, "page")
-    _look_around(page, demo, picture)
-    _buy(page, demo, picture)
-    if screen == "wide":
-        page.set_viewport_size({"width": 1280, "height": _TALL})
-    page.goto(f"{demo.shop}/live")
-    picture("live")
-    for name in ("no-consent", "gpc", "twice", "outage"):
-        _play(page, demo, name)
-    until(lambda: demo.live["totals"]["waiting"] == 0, "Snap has everything")
-    page.goto(f"{demo.shop}/live")
-    picture("what-if")
-    context.close()
-
-
-def _play(page: Page, demo: Demo, name: str) -> None:
-    before = demo.live["next"]
-    page.locator(f"button[value={name}]").click()
-    until(lambda: demo.live["next"] > before, f"{name} is played")
-
-
-def _look_around(page: Page, demo: Demo, picture: Any) -> None:
-    page.goto(f"{demo.shop}/products")
-    _settled(page, demo, "Product List Viewed")
-    picture("products")
     page.goto(f"{demo.shop}/products/low-tide-mug")
     _settled(page, demo, "Product Viewed")
-    picture("product")
-
-
-def _buy(page: Page, demo: Demo, picture: Any) -> None:
     page.get_by_role("button", name="Put into the cart").click()
     _settled(page, demo, "Product Added")
-    picture("cart")
     page.get_by_role("link", name="Check out").click()
     _settled(page, demo, "Checkout Started")
-    picture("checkout")
     page.get_by_role("button", name="On to payment").click()
     page.wait_for_url("**/payment")
     _settled(page, demo, "page")
     page.get_by_role("button", name="Pay").click()
     page.wait_for_url("**/thanks/*")
     _settled(page, demo, "Order Completed")
-    picture("thanks")
+    picture(page, folder / "shop.png")
+
+
+def look_at_the_dashboard(browser: Browser, demo: Demo, folder: Path, order: str) -> None:
+    """The pages that the README shows."""
+    for name, path, size, scheme in (
+        ("overview-light", "/?window=24h", WIDE, "light"),
+        ("overview-dark", "/?window=24h", WIDE, "dark"),
+        ("event", f"/events/{order}", WIDE, "light"),
+        ("quality-phone", "/match-quality", PHONE, "light"),
+    ):
+        page = _page(browser, size, scheme, scale=2 if size is PHONE else 1)
+        page.goto(f"{demo.shop}/dashboard{path}")
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        page.wait_for_function(
+            "document.querySelectorAll('.chart:not(:has(canvas, svg))').length === 0"
+        )
+        picture(page, folder / f"{name}.png")
+        page.context.close()
+
+
+def picture(page: Page, path: Path) -> None:
+    """Write what is seen.
+
+    Raises:
+        AssertionError: The picture is too large for the README.
+    """
+    page.evaluate("Promise.all([...document.images].map((one) => one.decode()))")
+    taken = page.screenshot(path=path, animations="disabled")
+    assert len(taken) < MAX_BYTES, f"{path.name} has {len(taken)} bytes"
+
+
+def _page(browser: Browser, size: Any, scheme: Any, *, scale: int = 1) -> Page:
+    context = browser.new_context(
+        viewport=size,
+        color_scheme=scheme,
+        reduced_motion="reduce",
+        device_scale_factor=scale,
+        locale="en-GB",
+    )
+    return context.new_page()
 
 
 def _settled(page: Page, demo: Demo, name: str) -> None:
     """Return when an event has been delivered and everything on its way too."""
     page.wait_for_function("window.edge && window.edge.loaded")
     until(lambda: (name, "delivered") in demo.fates, f"{name} is delivered")
-    until(lambda: demo.live["totals"]["waiting"] == 0, "Snap has everything")
-    delivered = str(demo.live["totals"]["delivered"])
+    until(lambda: demo.dock["totals"]["waiting"] == 0, "Snap has everything")
+    delivered = str(demo.dock["totals"]["delivered"])
     expect(page.locator(".bar [data-total=delivered]")).to_have_text(delivered)
 
 
 def main(arguments: list[str]) -> int:
     """Take all pictures; 2 for wrong usage."""
-    if len(arguments) != 1:
-        sys.stderr.write("usage: python -m tests.browser.shots FOLDER\n")
+    if len(arguments) > 1:
+        sys.stderr.write("usage: python -m tests.browser.shots [FOLDER]\n")
         return 2
-    folder = Path(arguments[0])
+    folder = Path(arguments[0]) if arguments else FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    with chromium_itself() as browser:
-        for screen in SCREENS:
-            for scheme in SCHEMES:
-                with running_demo() as demo:
-                    take(browser, demo, folder, screen, scheme)
+    with chromium_itself() as browser, running_demo(past=True) as demo:
+        page = _page(browser, WIDE, "light")
+        page.context.add_init_script(_UNHURRIED)
+        buy_something(page, demo, folder)
+        order = f"order-{page.url.rpartition('/')[2]}"
+        page.context.close()
+        look_at_the_dashboard(browser, demo, folder, order)
     return 0
 
 

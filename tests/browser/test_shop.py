@@ -235,7 +235,7 @@ def test_global_privacy_control_outweighs_a_yes(browser: Browser, demo: Demo) ->
         counted(demo, 5)
         assert cookies(page.context) == {}
     assert {fate for _, fate in demo.fates} == {"dropped"}
-    assert {each["card"]["reason"] for each in demo.live["events"]} == {"gpc"}
+    assert {each["card"]["reason"] for each in demo.dock["events"]} == {"gpc"}
     assert demo.received == []
 
 
@@ -251,53 +251,40 @@ def test_a_choice_is_remembered_over_runs_of_the_demo(browser: Browser, demo: De
         expect(page.locator("#choice")).to_be_hidden()
 
 
-def test_the_live_page_follows_without_a_reload(browser: Browser, demo: Demo) -> None:
-    with visiting(browser) as live:
-        live.goto(f"{demo.shop}/live")
-        expect(live.get_by_text("Nothing yet.")).to_be_visible()
-        expect(live.locator("[data-state-text]")).to_have_text("Live")
+def test_the_dock_follows_without_a_reload(browser: Browser, demo: Demo) -> None:
+    with visiting(browser) as backstage:
+        backstage.goto(f"{demo.shop}/backstage")
+        expect(backstage.get_by_text("Nothing yet.")).to_be_visible()
+        expect(backstage.locator("[data-state=live]")).to_be_visible()
         with visiting(browser) as page:
             land(page, demo)
             agree(page)
             buy(page)
             dock = page.locator(".dock .event", has_text="PURCHASE")
             expect(dock.locator(".chip")).to_have_text("Accepted")
-        card = live.locator(".event", has_text="PURCHASE")
+        card = backstage.locator(".event", has_text="PURCHASE")
         expect(card.locator(".chip")).to_have_text("Accepted")
-        expect(card.get_by_text("What went to Snap")).to_be_visible()
-        expect(live.get_by_text("Nothing yet.")).to_be_hidden()
+        expect(backstage.get_by_text("Nothing yet.")).to_be_hidden()
+        expect(backstage.locator(".event")).to_have_count(12)
         count = sum(fate == "delivered" for _, fate in demo.fates)
-        expect(live.locator("[data-total=delivered]")).to_have_text(str(count))
+        expect(backstage.locator("[data-total=delivered]")).to_have_text(str(count))
 
 
-def test_the_live_page_can_be_paused_and_misses_nothing(browser: Browser, demo: Demo) -> None:
-    with visiting(browser) as live, visiting(browser) as page:
-        live.goto(f"{demo.shop}/live")
-        live.get_by_role("button", name="Pause").click()
-        land(page, demo)
-        agree(page)
-        arrived(demo, 1)
-        expect(live.locator(".event")).to_have_count(0)
-        live.get_by_role("button", name="Go on").click()
-        expect(live.locator(".event")).to_have_count(1)
+def test_the_experiments_work_by_keyboard(browser: Browser, demo: Demo) -> None:
+    with visiting(browser) as backstage:
+        backstage.goto(f"{demo.shop}/backstage")
+        backstage.keyboard.press("Tab")
+        expect(backstage.get_by_text("Skip to the experiments")).to_be_focused()
+        backstage.locator("button[value=gpc]").focus()
+        backstage.keyboard.press("Enter")
+        expect(backstage.locator(".event .chip")).to_have_text("Privacy signal")
+        backstage.locator(".event a").focus()
+        backstage.keyboard.press("Enter")
+        expect(backstage.get_by_role("heading", level=1)).to_have_text("page")
+        assert backstage.url.startswith(f"{demo.dash}/events/")
 
 
-def test_the_live_page_works_by_keyboard(browser: Browser, demo: Demo) -> None:
-    with visiting(browser) as live:
-        live.goto(f"{demo.shop}/live")
-        live.locator("button[value=gpc]").focus()
-        live.keyboard.press("Enter")
-        details = live.locator(".event details")
-        expect(details).to_have_attribute("open", "")
-        live.locator(".event summary").focus()
-        live.keyboard.press("Enter")
-        expect(details).not_to_have_attribute("open", "")
-        live.goto(f"{demo.shop}/live")
-        live.keyboard.press("Tab")
-        expect(live.get_by_text("Skip to the events")).to_be_focused()
-
-
-def test_the_shop_and_the_live_page_work_without_javascript(browser: Browser, demo: Demo) -> None:
+def test_the_shop_and_its_backstage_work_without_javascript(browser: Browser, demo: Demo) -> None:
     with visiting(browser, java_script_enabled=False) as page:
         page.goto(f"{demo.shop}/products/low-tide-mug")
         page.get_by_role("button", name="Put into the cart").click()
@@ -306,10 +293,9 @@ def test_the_shop_and_the_live_page_work_without_javascript(browser: Browser, de
         page.get_by_role("button", name="Pay").click()
         expect(page.get_by_role("heading", name="Thank you")).to_be_visible()
         expect(page.locator("#choice")).to_be_hidden()
-        page.goto(f"{demo.shop}/live")
+        page.goto(f"{demo.shop}/backstage")
         page.locator("button[value=unmapped]").click()
         expect(page.locator(".event .chip")).to_have_text("No mapping")
-        expect(page.get_by_role("button", name="Pause")).to_be_hidden()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -330,8 +316,8 @@ def test_nothing_is_wider_than_a_phone(browser: Browser, demo: Demo, scheme: str
             "/checkout",
             "/payment",
             order,
+            "/backstage",
             "/welcome-back",
-            "/live",
         ):
             page.goto(demo.shop + path)
             wide = page.evaluate("document.documentElement.scrollWidth")

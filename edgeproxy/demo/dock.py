@@ -1,40 +1,34 @@
-"""The live page: every event with its three sides, kept fresh by a stream, and its JSON twin.
+"""The dock beside the shop: a line for each event, kept fresh by a stream, and its JSON twin.
 
-GET  /live           the page, complete without JavaScript
-GET  /live.json      the same as data; `?since=` a change's number gives what changed after it
-GET  /live/stream    changed cards as they change (Server-Sent Events)
-POST /live/what-if   plays one of the small experiments
+The whole way of an event is on its page of the dashboard, to which the line leads.
+
+GET  /dock.json      all that is known; `?since=` a change's number gives what changed after it
+GET  /dock/stream    changed lines as they change (Server-Sent Events)
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import anyio
 import msgspec
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from edgeproxy.demo import pages, words
-from edgeproxy.demo.forward import VISITOR_ADDRESS
 from edgeproxy.demo.journey import Card, Journey
 from edgeproxy.demo.parts import Stage
-from edgeproxy.demo.tint import Lines, tinted
-from edgeproxy.demo.whatif import EXPERIMENTS, play
-from edgeproxy.errors import Failed
 
-SHOWN = 100
-DOCKED = 12
+SHOWN = 12
 
-_FORM_BYTES = 1024
 _RETRY_MS = 1000
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
-    """A card as a template shows it."""
+    """A card as a template shows it. `href` leads to the dashboard, "" when it has no page."""
 
     card: Card
     word: words.Word
@@ -42,8 +36,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     where: str
     instant: str
     time: str
-    taken: Lines
-    sent: Lines
+    href: str
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +48,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def totals(journey: Journey) -> dict[str, int]:
-    """The running totals of the page."""
+    """The running totals."""
     count = journey.totals
     return {
         "delivered": count["delivered"],
@@ -66,11 +59,11 @@ def totals(journey: Journey) -> dict[str, int]:
     }
 
 
-def dock(stage: Stage, shown: int = DOCKED) -> dict[str, object]:
+def dock(stage: Stage) -> dict[str, object]:
     """What a page needs to show the newest events beside its own content."""
     journey = stage.journey
     return {
-        "views": [_view(card) for card in journey.cards[:shown]],
+        "views": [_view(card) for card in journey.cards[:SHOWN]],
         "totals": totals(journey),
         "rev": journey.rev,
         "life": stage.life,
@@ -78,7 +71,7 @@ def dock(stage: Stage, shown: int = DOCKED) -> dict[str, object]:
 
 
 def routes(stage: Stage) -> list[Route]:
-    """The four of them."""
+    """Both of them."""
 
     def given(work: Callable[[Stage, Request], Awaitable[Response]]) -> Any:
         async def handle(request: Request) -> Response:
@@ -87,21 +80,9 @@ def routes(stage: Stage) -> list[Route]:
         return handle
 
     return [
-        Route("/live", given(_page)),
-        Route("/live.json", given(_twin)),
-        Route("/live/stream", given(_stream)),
-        Route("/live/what-if", given(_what_if), methods=["POST"], max_body_size=_FORM_BYTES),
+        Route("/dock.json", given(_twin)),
+        Route("/dock/stream", given(_stream)),
     ]
-
-
-async def _page(stage: Stage, request: Request) -> Response:
-    values = {
-        "address": VISITOR_ADDRESS,
-        "sandbox_url": stage.sandbox_url,
-        "experiments": EXPERIMENTS,
-        **dock(stage, SHOWN),
-    }
-    return pages.html("live.html", values)
 
 
 async def _twin(stage: Stage, request: Request) -> Response:
@@ -156,27 +137,13 @@ class _Flag:
 def _event(journey: Journey, card: Card) -> ServerSentEvent:
     data = {
         "n": card.n,
-        "html": pages.text("_card.html", {"view": _view(card), "open": False}),
+        "html": pages.text("_card.html", {"view": _view(card)}),
         "totals": totals(journey),
         "news": f"{card.name or card.called}: {words.word_of(card).short}",
     }
     return ServerSentEvent(
         event="card", id=str(card.rev), data=msgspec.json.encode(data).decode(), retry=_RETRY_MS
     )
-
-
-async def _what_if(stage: Stage, request: Request) -> Response:
-    """Play an experiment; the page shows what became of it."""
-    if request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
-        return Response("Only the demo's own page may ask for this.\n", 403)
-    name = (await request.body()).decode("utf-8", "replace").partition("=")[2]
-    try:
-        await play(name, stage)
-    except KeyError:
-        return Response("There is no such experiment.\n", 404)
-    except Failed as failed:
-        return Response(f"{failed}\n", 502)
-    return RedirectResponse("/live", 303)
 
 
 def _told(card: Card) -> Told:
@@ -192,8 +159,7 @@ def _view(card: Card) -> View:
         where=urlsplit(str(card.taken.get("page_url", ""))).path,
         instant=at.isoformat(timespec="milliseconds"),
         time=at.strftime("%H:%M:%S"),
-        taken=tinted(card.taken),
-        sent=tinted(card.sent),
+        href=f"/dashboard/events/{quote(card.id, safe='')}" if card.id else "",
     )
 
 

@@ -1,25 +1,18 @@
-// Keeps the list of events fresh, on the live page and beside the shop. Everything that it shows
-// comes from the server as the page itself does; without this script a reload does the same.
+// Keeps the list of events beside the shop fresh. Everything that it shows comes from the server as
+// the page itself does; without this script a reload does the same.
 ;(function () {
   'use strict'
 
-  const list = document.querySelector('[data-live]')
+  const list = document.querySelector('[data-dock]')
   if (!list) return
+  const SHOWN = 12
   const { life } = list.dataset
-  const opens = 'open' in list.dataset
-  const shown = Number(list.dataset.shown)
-  const pause = document.querySelector('[data-pause]')
   const news = document.querySelector('[data-news]')
   let rev = list.dataset.rev
   let stream = null
-  let paused = false
 
   function state(name) {
     for (const dot of document.querySelectorAll('[data-state]')) dot.dataset.state = name
-    const text = document.querySelector('[data-state-text]')
-    if (!text) return
-    text.dataset.stateText = name
-    text.textContent = { live: 'Live', paused: 'Paused', gone: 'Not connected' }[name]
   }
 
   /** The times as clocks here show them; the title keeps UTC. */
@@ -35,18 +28,15 @@
     template.innerHTML = html.trim()
     const card = template.content.firstElementChild
     localTimes(card)
-    const details = card.querySelector('details')
     const old = document.getElementById(card.id)
     if (old) {
-      details.open = old.querySelector('details').open
       const hadFocus = old.contains(document.activeElement)
       old.replaceWith(card)
-      if (hadFocus) card.querySelector('summary').focus({ preventScroll: true })
+      if (hadFocus) card.querySelector('a')?.focus({ preventScroll: true })
     } else {
-      details.open = opens && !('brief' in card.dataset)
       const next = [...list.children].find((one) => Number(one.dataset.n) < number)
       list.insertBefore(card, next || null)
-      while (list.children.length > shown) list.lastElementChild.remove()
+      while (list.children.length > SHOWN) list.lastElementChild.remove()
     }
     card.classList.add('fresh')
   }
@@ -65,8 +55,8 @@
   }
 
   function connect() {
-    if (stream || paused || document.hidden) return
-    stream = new EventSource(`/live/stream?life=${life}&since=${rev}`)
+    if (stream || document.hidden) return
+    stream = new EventSource(`/dock/stream?life=${life}&since=${rev}`)
     stream.addEventListener('open', () => state('live'))
     stream.addEventListener('card', show)
     stream.addEventListener('reset', () => location.reload())
@@ -78,17 +68,6 @@
     stream = null
   }
 
-  if (pause) {
-    pause.hidden = false
-    pause.addEventListener('click', () => {
-      paused = !paused
-      pause.setAttribute('aria-pressed', String(paused))
-      pause.textContent = paused ? 'Go on' : 'Pause'
-      if (paused) disconnect()
-      else connect()
-      state(paused ? 'paused' : 'live')
-    })
-  }
   // A browser opens six connections to a host: a tab that nobody sees gives its own back.
   document.addEventListener('visibilitychange', () => {
     if (document.hidden) disconnect()
