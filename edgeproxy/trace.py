@@ -1,4 +1,4 @@
-"""One step of an event's way, told to whoever watches (the debugger, the demo's live page).
+"""One step of an event's way, told to whoever watches (the debugger, the demo's dock).
 
 Steps carry digests and family names only. Nobody watching costs nothing: callers ask first.
 """

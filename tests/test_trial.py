@@ -48,6 +48,7 @@ def test_a_refusal_is_explained(edge: StartEdge, snap: Snap, status: int, word: 
     code, told, _ = send_test(edge)
     assert (code, told["ok"], told["status"]) == (1, False, status)
     assert word in told["message"]
+    assert 'Snap says: "Snap\'s words"' in told["message"], "its words alone, not ours beside them"
 
 
 def test_nobody_there_is_explained(edge: StartEdge) -> None:

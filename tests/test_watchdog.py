@@ -6,12 +6,15 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from edgeproxy.watchdog import notify
-from tests.edge import ROOT
+from tests.edge import ROOT, Life, StartEdge, batch, environment
+from tests.until import until
 
 
 def child(mode: str, folder: Path) -> "subprocess.Popen[str]":
@@ -56,6 +59,42 @@ def test_who_was_stopped_and_goes_on_is_left_alone(tmp_path: Path) -> None:
         os.kill(living.pid, signal.SIGCONT)
         assert living.communicate(timeout=30)[0] == ""
     assert living.returncode == 0
+
+
+def test_signs_of_life_go_on_until_the_end_of_the_drain(tmp_path: Path) -> None:
+    """To drain may take longer than a hang may: Snap takes the event and says nothing."""
+    with deaf() as snap, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.settimeout(20)
+        manager.bind(str(tmp_path / "notify"))
+        edge = StartEdge(tmp_path, f"http://127.0.0.1:{snap.getsockname()[1]}")
+        environ = {**environment(edge), "NOTIFY_SOCKET": str(tmp_path / "notify")}
+        command = [sys.executable, "-m", "tests.beating_child"]
+        with (
+            (tmp_path / "log").open("wb") as log,
+            subprocess.Popen(command, cwd=tmp_path, env=environ, stdout=log, stderr=log) as proxy,
+            ExitStack() as stack,
+        ):
+            stack.callback(proxy.kill)
+            assert manager.recv(100) == b"READY=1"
+            life = Life(proxy, 0, tmp_path / "log")
+            life.port = int(life.told("listening")[0]["url"].rpartition(":")[2])
+            assert life.post(batch({"name": "Product Viewed"})).status == 202
+            request = stack.enter_context(snap.accept()[0])
+            assert request.recv(1)
+            proxy.terminate()
+            until(lambda: manager.recv(100) == b"STOPPING=1", "it drains")
+            assert {manager.recv(100) for _ in range(20)} == {b"WATCHDOG=1"}
+            assert proxy.poll() is None
+            request.close()
+            assert proxy.wait(30) == 0
+
+
+@contextmanager
+def deaf() -> Iterator[socket.socket]:
+    """In Snap's place: somebody who listens and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as snap:
+        snap.settimeout(20)
+        yield snap
 
 
 @pytest.mark.parametrize("abstract", [False, True])
