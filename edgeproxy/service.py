@@ -6,7 +6,6 @@ import gc
 import os
 import signal
 import socket
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -28,13 +27,6 @@ INTERRUPTED = 130
 BEAT_S = 10.0
 """How often the event loop and the store's writer show that they live; each costs a commit."""
 
-SWITCH_S = 0.0005
-"""How long a thread keeps the interpreter while another one waits for it.
-
-The store's writer lets go of it at each statement; at Python's default of 5 ms it would wait that
-long to get it back from a busy event loop, many times a group.
-"""
-
 
 def run(settings: Settings, *, beat_s: float = BEAT_S) -> int:
     """Serve until a signal, then drain.
@@ -52,7 +44,6 @@ def run(settings: Settings, *, beat_s: float = BEAT_S) -> int:
         ConfigError: A part cannot be used; says which and what would do.
     """
     logs.set_up(settings.log_format, settings.log_level)
-    sys.setswitchinterval(SWITCH_S)
     for warning in settings.warnings:
         log_line("warning", "configuration", advice=warning)
     take_descriptors()

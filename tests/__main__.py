@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 TAG = "tests/tag"
 CI = bool(os.environ.get("CI"))
 
-ASIDE = ("browser", "chaos", "nginx")
+ASIDE = ("browser", "chaos", "contract", "nginx")
 """The folders of tests that run beside all others."""
 
 Step = tuple[str, *tuple[list[str], ...]]
