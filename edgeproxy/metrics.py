@@ -23,7 +23,7 @@ from edgeproxy.catalog import SNAP_NAMES
 from edgeproxy.meter import Label
 from edgeproxy.outcome import DEAD_REASONS, AnswerClass, GateState
 from edgeproxy.sites import Source
-from edgeproxy.store.base import Counts, Gate
+from edgeproxy.store.base import LEDGER, Counts, Gate
 from edgeproxy.tally import SNAP_MS, WAIT_MS, bound
 
 OTHER = "other"
@@ -34,18 +34,6 @@ DROP_REASONS = frozenset({"bot", "prefetch", "unmapped", "internal", "no_consent
 GATES: tuple[GateState, ...] = GateState.__args__  # type: ignore[attr-defined]
 ANSWERS: frozenset[str] = frozenset(AnswerClass.__args__)  # type: ignore[attr-defined]
 
-_LEDGER = (
-    "accepted",
-    "duplicate",
-    "delivered",
-    "dead",
-    "erased",
-    "replayed",
-    "replay_dup",
-    "discarded",
-    "erased_dead",
-    "aged_out",
-)
 _UNTRACED = frozenset({"over_budget", "pushed_out", "not_written"})
 _FAULTS = frozenset({"timeout", "refused", "tls", "dns", "reset", "protocol", "too_long"})
 _STATUSES = frozenset(
@@ -219,7 +207,7 @@ def _stands(snapshot: Snapshot) -> Iterator[Metric]:
         labels=["integration", "entry"],
     )
     for counts in known:
-        for entry in _LEDGER:
+        for entry in LEDGER:
             ledger.add_metric([counts.integration, entry], getattr(counts, entry))
     yield ledger
     for name, words, read in (

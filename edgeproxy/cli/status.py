@@ -47,20 +47,6 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     ledger: dict[str, int]
 
 
-_LEDGER = (
-    "accepted",
-    "duplicate",
-    "delivered",
-    "dead",
-    "erased",
-    "replayed",
-    "replay_dup",
-    "discarded",
-    "erased_dead",
-    "aged_out",
-)
-
-
 @click.command(epilog="Example: edgeproxy status --json")
 @JSON
 @with_settings(quiet=True)
@@ -102,6 +88,8 @@ async def read(reader: "Reader", settings: "Settings") -> list[State]:
 
 
 def _state(counts: "Counts", gate: "Gate", *, configured: bool, enabled: bool) -> State:
+    from edgeproxy.store.base import LEDGER
+
     return State(
         integration=counts.integration,
         configured=configured,
@@ -116,7 +104,7 @@ def _state(counts: "Counts", gate: "Gate", *, configured: bool, enabled: bool) -
         oldest_s=counts.oldest_s,
         dead=counts.dead_now,
         balanced=counts.balanced,
-        ledger={name: getattr(counts, name) for name in _LEDGER},
+        ledger={name: getattr(counts, name) for name in LEDGER},
     )
 
 

@@ -19,7 +19,7 @@ from edgeproxy.health.report import (
     SourceHealth,
 )
 from edgeproxy.sites import Integration
-from edgeproxy.store.base import Counts, Gate
+from edgeproxy.store.base import LEDGER, Counts, Gate
 from edgeproxy.tally import histogram, moments, percentile, share
 
 ERRORS_MAX = 8
@@ -36,19 +36,6 @@ ANSWERS: Mapping[str, str] = {
     "ambiguous": "Snap's answer was not clear",
 }
 """Kind of an answer → what it says."""
-
-_IN_LEDGER = (
-    "accepted",
-    "duplicate",
-    "delivered",
-    "dead",
-    "erased",
-    "replayed",
-    "replay_dup",
-    "discarded",
-    "erased_dead",
-    "aged_out",
-)
 
 
 def health(look: Look) -> Health:
@@ -163,7 +150,7 @@ def _integration(look: Look, name: str) -> IntegrationHealth:
         snap=_latency(look, "snap", name),
         errors=_errors(look, name),
         flow=_flow(look, name),
-        ledger={field: getattr(counts, field) for field in _IN_LEDGER},
+        ledger={field: getattr(counts, field) for field in LEDGER},
     )
 
 

@@ -3,21 +3,19 @@
 So one bad event costs only itself.
 """
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from edgeproxy.errors import BadBatch
+from edgeproxy.intake.decoding import UNREADABLE, decoded, why
 from edgeproxy.intake.labels import event_id, event_name
 from edgeproxy.intake.limits import DEPTH, EVENT_BYTES, check_properties, harmless
 from edgeproxy.intake.raw import RawBatch, RawEvent, Rejected, Unacceptable
 
 MAX_EVENTS = 50
 URL_CHARS = 8192
-
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class Page(msgspec.Struct, frozen=True, gc=False):
@@ -83,9 +81,9 @@ def parse(body: bytes) -> RawBatch:
     if (plain := _plain(body)) is not None:
         return plain
     try:
-        batch = _envelope(body)
-    except _UNREADABLE as error:
-        raise BadBatch("unreadable", f"the body is no batch: {_where(error)}") from None
+        batch = decoded(_BATCH, body)
+    except UNREADABLE as error:
+        raise BadBatch("unreadable", f"the body is no batch: {why(error)}") from None
     if not batch.events:
         raise BadBatch("no_events", "the batch has no events")
     if len(batch.events) > MAX_EVENTS:
@@ -105,34 +103,13 @@ def _plain(body: bytes) -> RawBatch | None:
         batch = _PLAIN.decode(body)
         test = batch.test_mode
         events = [_raw(index, event, test) for index, event in enumerate(batch.events)]
-    except (*_UNREADABLE, Unacceptable):
+    except (*UNREADABLE, Unacceptable):
         return None
     return _raw_batch(batch, events, ()) if 0 < len(events) <= MAX_EVENTS else None
 
 
 _AROUND = 2
 """How deep an event lies in a batch."""
-
-
-def _envelope(body: bytes) -> Batch:
-    """The batch; half characters, which browsers write for a text cut inside one, are replaced.
-
-    Source: ECMAScript, well-formed JSON.stringify: a lone surrogate becomes its escape.
-    """
-    try:
-        return _BATCH.decode(body)
-    except msgspec.DecodeError:
-        mended = _HALVES.sub(_mend, body)
-        if mended == body:
-            raise
-        return _BATCH.decode(mended)
-
-
-_HALVES = re.compile(rb"\\\\|\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\u[dD][89a-fA-F]..")
-
-
-def _mend(found: re.Match[bytes]) -> bytes:
-    return b"\\ufffd" if len(found.group()) == 6 else found.group()
 
 
 def _one_by_one(batch: Batch) -> RawBatch:
@@ -169,8 +146,8 @@ def _read(index: int, raw: msgspec.Raw, test: bool) -> RawEvent:
         raise Unacceptable("too_large", f"the event has more than {EVENT_BYTES} bytes")
     try:
         event = _EVENT.decode(text)
-    except _UNREADABLE as error:
-        raise Unacceptable("unreadable", _where(error)) from None
+    except UNREADABLE as error:
+        raise Unacceptable("unreadable", why(error)) from None
     check_properties(text, event.properties or {})
     return _raw(index, event, test)
 
@@ -191,14 +168,3 @@ def _raw(index: int, event: TagEvent, test: bool) -> RawEvent:
 def _url(text: str | None) -> str:
     """The address, or "" when it is missing or too long to be one."""
     return text if text and len(text) <= URL_CHARS else ""
-
-
-def _where(error: Exception) -> str:
-    """What is wrong and where, without repeating what was sent."""
-    if isinstance(error, RecursionError):
-        return "it is nested too deeply"
-    if isinstance(error, UnicodeDecodeError):
-        return "it is not UTF-8"
-    if isinstance(error, msgspec.ValidationError):
-        return str(error)
-    return "it is not valid JSON"

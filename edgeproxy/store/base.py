@@ -156,6 +156,21 @@ class Gate(msgspec.Struct, frozen=True, kw_only=True):
     token_fp: str = ""
 
 
+LEDGER = (
+    "accepted",
+    "duplicate",
+    "delivered",
+    "dead",
+    "erased",
+    "replayed",
+    "replay_dup",
+    "discarded",
+    "erased_dead",
+    "aged_out",
+)
+"""The fields of `Counts` that the ledger keeps: they only ever grow."""
+
+
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
     """The ledger and the queue of one integration. `oldest_s` is the age of the oldest row."""
 
