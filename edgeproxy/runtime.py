@@ -155,7 +155,7 @@ async def running(
                 if settings.role != "ingest":
                     transport = SnapTransport(settings.upstream, outbound)
                     webhook = _webhook(settings, outbound)
-                    desk = _desk(settings, state, keys, live, transport, journal, webhook)
+                    desk = _desk(settings, state, keys, live, transport, journal, recorder, webhook)
                     delivery = _deliver(
                         settings, state, keys, wake, stopping, transport, desk, admin_sock, recorder
                     )
@@ -484,6 +484,7 @@ def _desk(
     live: Live,
     transport: SnapTransport,
     journal: Journal,
+    recorder: Recorder,
     webhook: Webhook | None,
 ) -> AdminState:
     async def probe(integration: Integration) -> trial.TestResult:
@@ -499,6 +500,7 @@ def _desk(
         registry=state.registry,
         live=live,
         journal=journal,
+        catch_up=recorder.flush,
         meter=state.meter,
         sealer=Sealer(keys.sealing),
         keys=keys,

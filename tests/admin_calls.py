@@ -71,6 +71,7 @@ class Caller:
             registry=self.registry,
             live=Live(self.store.office, self.registry, file, sealer=sealer, log=self.log),
             journal=None,
+            catch_up=self._catch_up,
             meter=Meter(),
             sealer=sealer,
             keys=keys,
@@ -88,6 +89,9 @@ class Caller:
             log=self.log,
             stopping=lambda: False,
         )
+
+    async def _catch_up(self) -> None:
+        """Nothing is gathered here."""
 
     async def _probe(self, integration: Integration) -> TestResult:
         self.probed.append(integration)

@@ -13,7 +13,7 @@ from edgeproxy.admin.api.events import EventDetail, Events
 from edgeproxy.sites import Source
 from tests.admin_http import Visitor, admin
 from tests.steps import SHOP, START_MS, VISITOR, came, died, dropped, step, went
-from tests.traced import traced
+from tests.traced import tell, traced
 
 SITE = Source(id="shop")
 PATH = "/v1/admin/events"
@@ -149,6 +149,18 @@ async def test_the_whole_way_of_an_event(visitor: Visitor) -> None:
         "curl -X POST https://tr.snapchat.com/v2/conversion"
     )
     assert branch["answers"][0]["status"] == 200
+
+
+async def test_an_event_of_this_moment_is_found_before_its_trace_is_written(
+    tmp_path: Path,
+) -> None:
+    async with traced(tmp_path) as journal:
+
+        async def catch_up() -> None:
+            await tell(journal, *came("e1"))
+
+        async with admin(tmp_path, SITE, journal=journal, catch_up=catch_up) as one:
+            assert (await one.get(f"{PATH}/e1")).status_code == 200
 
 
 async def test_an_event_that_nobody_knows_is_not_found(visitor: Visitor) -> None:

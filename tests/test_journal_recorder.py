@@ -119,6 +119,15 @@ async def test_steps_and_counts_reach_the_journal_at_the_next_flush(desk: Desk) 
     assert await desk.journal.totals() == {ACCEPTED: 3}
 
 
+async def test_two_who_flush_at_once_write_everything_once(desk: Desk) -> None:
+    recorder = desk.recorder()
+    tell(recorder, came("e1"))
+    recorder.meter.add(*ACCEPTED[:3], n=3)
+    await asyncio.gather(recorder.flush(), recorder.flush())
+    assert await desk.ids() == ["e1"]
+    assert await desk.journal.totals() == {ACCEPTED: 3}
+
+
 class TestBudget:
     async def test_so_many_events_a_second_are_told_and_the_rest_are_counted(
         self, desk: Desk

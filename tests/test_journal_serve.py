@@ -139,6 +139,11 @@ def test_several_workers_write_one_journal(edge: StartEdge, snap: Snap) -> None:
         lambda: len(traces(edge, Filter(outcome="delivered"))) == 20,
         "all are traced to their end, whoever took them in",
     )
+    until(
+        lambda: totals(edge).get(("in", "default", "accepted", "")) == 20,
+        "and are counted by whoever took them in, each once a second",
+    )
+    life.stop()
     assert len(traces(edge)) == 20
     assert totals(edge)["in", "default", "accepted", ""] == 20
 

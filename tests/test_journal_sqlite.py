@@ -75,10 +75,21 @@ async def test_the_journal_lies_beside_the_database_and_is_private(tmp_path: Pat
     assert modes(tmp_path) == {name: 0o600}
 
 
-async def test_no_journal_yet_is_said_to_whoever_reads(bench: Bench) -> None:
+async def test_who_reads_before_the_first_write_finds_nothing_yet(bench: Bench) -> None:
+    assert await ids(bench.open()) == []
+    assert modes(bench.folder)["edge.db.journal"] == 0o600
+
+
+async def test_a_journal_that_is_being_made_is_waited_for(bench: Bench) -> None:
+    bench.path.touch(0o600)  # what another process has made of it so far
+    assert await ids(bench.open()) == []
+    assert bench.said == []
+
+
+async def test_a_journal_that_cannot_be_made_is_said_to_whoever_reads(bench: Bench) -> None:
+    bench.path.mkdir()
     with pytest.raises(StoreBusy, match="journal_off"):
         await ids(bench.open())
-    assert not bench.path.exists()
 
 
 @pytest.mark.parametrize("damage", [b"no database at all", b"SQLite format 3\0" + b"\xff" * 9000])

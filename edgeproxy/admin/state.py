@@ -33,6 +33,7 @@ class AdminState:
         registry: Current sources and integrations.
         live: Keeps the registry in step with what people make.
         journal: Traces and counts, or None when switched off.
+        catch_up: Hands the journal what this process has gathered for it and not written yet.
         meter: This process's counts.
         sealer: Of stored access tokens.
         keys: For fingerprints and names of visitors.
@@ -61,6 +62,7 @@ class AdminState:
     registry: Registry
     live: Live
     journal: Any
+    catch_up: Callable[[], Awaitable[None]]
     meter: Meter
     sealer: Sealer
     keys: Keys

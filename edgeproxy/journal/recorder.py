@@ -96,6 +96,7 @@ class Recorder:
         self._steps: deque[Step] = deque(maxlen=STEPS_MAX)
         self._unwritten: Counter[Label] = Counter()
         self._forgotten: dict[bytes, None] = {}
+        self._flushing = asyncio.Lock()
         self._open: dict[str, None] = {}
         self.followed = Followed(self._open, self._take)
 
@@ -153,6 +154,10 @@ class Recorder:
 
     async def flush(self) -> None:
         """Hand over what was gathered; the oldest wishes to be forgotten go first."""
+        async with self._flushing:
+            await self._flush()
+
+    async def _flush(self) -> None:
         await self._erase()
         steps = list(self._steps)
         self._steps.clear()

@@ -137,7 +137,11 @@ async def show_event(call: Call) -> EventDetail:
         Refused: 404, there is no trace of it (any more).
     """
     state: AdminState = call.state
-    trace = await journal_of(state).trace(call.path["event_id"])
+    journal, event_id = journal_of(state), call.path["event_id"]
+    trace = await journal.trace(event_id)
+    if trace is None:  # it may have come a moment ago: a person followed a link at once
+        await state.catch_up()
+        trace = await journal.trace(event_id)
     if trace is None:
         raise not_found()
     return EventDetail(

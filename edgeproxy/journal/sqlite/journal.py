@@ -134,6 +134,12 @@ class SqliteJournal:
     async def _read(self, work: Callable[[SqliteIndex], T]) -> T:
         if self._closed:
             raise _unreadable()
+        try:
+            return await self._in(self._readers, partial(self._answer, work))
+        except StoreBusy:
+            # Not made yet, half made or worn out: the writer sees to it, as before a write.
+            if not await self._in(self._writers, partial(self._guarded, lambda _: True)):
+                raise
         return await self._in(self._readers, partial(self._answer, work))
 
     def _answer(self, work: Callable[[SqliteIndex], T]) -> T:
