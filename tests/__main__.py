@@ -18,8 +18,8 @@ ROOT = Path(__file__).parent.parent
 TAG = "tests/tag"
 CI = bool(os.environ.get("CI"))
 
-ASIDE = ("browser", "chaos", "contract", "nginx")
-"""The folders of tests that run beside all others."""
+ASIDE = ("browser", "chaos", "contract", "nginx", "test_cli_doctor.py", "test_workers.py")
+"""The tests that run beside all others: as many as take half of the time."""
 
 Step = tuple[str, *tuple[list[str], ...]]
 """A name and what it runs: one command, or several at the same time."""

@@ -46,9 +46,10 @@ def changing(settings: "Settings", work: "Callable[[Store], Awaitable[T]]") -> T
     """
     from edgeproxy.runtime import now_ms
     from edgeproxy.store import open_store
+    from edgeproxy.store.patience import LOOK_WAIT_S
 
     async def change() -> T:
-        store = await open_store(settings.store_url, now_ms=now_ms)
+        store = await open_store(settings.store_url, now_ms=now_ms, wait_s=LOOK_WAIT_S)
         try:
             return await work(store)
         finally:

@@ -6,6 +6,7 @@ from typing import Any
 
 from edgeproxy.errors import ConfigError
 from edgeproxy.store.base import Reader, Store
+from edgeproxy.store.patience import LOOK_WAIT_S, START_WAIT_S
 from edgeproxy.store.space import Wishes
 
 Fatal = Callable[[BaseException], None]
@@ -23,6 +24,7 @@ class Opening:
         accept_loss: Begin with an empty store where one was lost.
         say: Writes a line for the operator: level, event, fields.
         managed: The operator vouches for the storage below the database (`store.durability`).
+        wait_s: How long to wait for an engine that is a server.
     """
 
     url: str
@@ -32,6 +34,7 @@ class Opening:
     accept_loss: bool = False
     say: Callable[..., None] = lambda *_, **__: None
     managed: bool = False
+    wait_s: float = START_WAIT_S
 
 
 Opener = Callable[[Opening], Awaitable[Store]]
@@ -63,6 +66,7 @@ async def _postgresql(opening: Opening) -> Store:
         on_fatal=opening.on_fatal,
         say=opening.say,
         managed=opening.managed,
+        wait_s=opening.wait_s,
     )
 
 
@@ -114,4 +118,4 @@ async def open_reader(url: str, *, now_ms: Callable[[], int]) -> Reader:
         from edgeproxy.store.sqlite.reader import SqliteReader
 
         return SqliteReader.open(url.removeprefix("sqlite://"), now_ms=now_ms)
-    return await open_store(url, now_ms=now_ms)
+    return await open_store(url, now_ms=now_ms, wait_s=LOOK_WAIT_S)

@@ -31,6 +31,7 @@ from edgeproxy.store.base import (
     Retry,
     Told,
 )
+from edgeproxy.store.patience import START_WAIT_S
 from edgeproxy.store.postgres import gates, graves, holdings, leases, reads, schema, upkeep
 from edgeproxy.store.postgres.clock import Clock
 from edgeproxy.store.postgres.desk import Desk
@@ -39,9 +40,6 @@ from edgeproxy.store.postgres.link import Link, conninfo, place
 from edgeproxy.store.postgres.office import PostgresOffice
 from edgeproxy.store.postgres.transaction import Work, read, write
 from edgeproxy.store.postgres.writer import Writer
-
-START_WAIT_S = 30.0
-"""How long `open` waits for a server that is not there yet."""
 
 _PAUSE_S = (0.2, 2.0)
 _SPREAD_S = 9
