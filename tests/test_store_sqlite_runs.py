@@ -72,10 +72,12 @@ class TestFilter:
 
     def test_it_grows_by_pieces(self) -> None:
         held = KeyFilter()
-        held.PIECE_KEYS = 100
-        keys = [key(n) for n in range(1000)]
+        held.FIRST_KEYS, held.PIECE_KEYS = 64, 256
+        keys, others = [key(n) for n in range(1000)], [key(n) for n in range(1000, 2000)]
         held.add(keys)
+        assert held.sizes == [64, 128, 256, 256, 256, 256]
         assert held.maybe(keys) == keys
+        assert len(held.maybe(others)) < 20
 
 
 def test_young_keys_become_a_run_and_still_collapse(tmp_path: Path) -> None:

@@ -28,9 +28,9 @@ _WRITER = (
     "secure_delete = fast",
     "journal_size_limit = 4194304",
     "temp_store = memory",
-    "cache_size = -8000",
+    "cache_size = -500",
 )
-_READER = ("busy_timeout = 500", "query_only = on", "wal_autocheckpoint = 0", "cache_size = -8000")
+_READER = ("busy_timeout = 500", "query_only = on", "wal_autocheckpoint = 0", "cache_size = -500")
 _SHARED = ("trusted_schema = off", "cell_size_check = on", "mmap_size = 0")
 _LOCK_S = 2.0
 _PARTS = ("", "-wal", "-shm")

@@ -54,28 +54,36 @@ ORDER BY key
 
 
 class KeyFilter:
-    """A set of keys that may claim to hold a key that it does not (1 in 1800), never the reverse.
+    """A set of keys that may claim to hold a key that it does not, never the reverse.
 
-    A Bloom filter of 24 bits and 4 probes a key, in pieces of a million keys. Keys are digests, so
-    their own bytes are the probes.
+    A Bloom filter of 24 bits and 4 probes a key, in pieces that err on 1 in 1800 each: every piece
+    has room for twice as many keys as the one before it, up to a million, so that few keys take
+    little memory. Keys are digests, so their own bytes are the probes.
     """
 
+    FIRST_KEYS = 2**16
     PIECE_KEYS = 2**20
-    _PIECE_BITS = 24 * PIECE_KEYS
+    _KEY_BITS = 24
     _PROBES = Struct("<4I").unpack_from
 
     def __init__(self) -> None:
         self._pieces: list[bytearray] = []
         self._room = 0
 
+    @property
+    def sizes(self) -> list[int]:
+        """For how many keys each piece has room."""
+        return [len(piece) * 8 // self._KEY_BITS for piece in self._pieces]
+
     def add(self, keys: Iterable[bytes]) -> None:
         """Put keys in; each has 16 bytes at least."""
-        probes, bits = self._PROBES, self._PIECE_BITS
+        probes = self._PROBES
         for key in keys:
             if not self._room:
-                self._pieces.append(bytearray(self._PIECE_BITS // 8))
-                self._room = self.PIECE_KEYS
+                self._room = min(self.FIRST_KEYS << len(self._pieces), self.PIECE_KEYS)
+                self._pieces.append(bytearray(self._room * self._KEY_BITS // 8))
             piece = self._pieces[-1]
+            bits = len(piece) * 8
             for probe in probes(key):
                 bit = probe % bits
                 piece[bit >> 3] |= 1 << (bit & 7)
@@ -83,12 +91,13 @@ class KeyFilter:
 
     def maybe(self, keys: Iterable[bytes]) -> list[bytes]:
         """Those that may be in it."""
-        probes, bits = self._PROBES, self._PIECE_BITS
+        probes = self._PROBES
+        pieces = [(piece, len(piece) * 8) for piece in self._pieces]
         found = []
         for key in keys:
-            a, b, c, d = probes(key)
-            a, b, c, d = a % bits, b % bits, c % bits, d % bits
-            for piece in self._pieces:
+            first, second, third, fourth = probes(key)
+            for piece, bits in pieces:
+                a, b, c, d = first % bits, second % bits, third % bits, fourth % bits
                 if (
                     piece[a >> 3] >> (a & 7) & 1
                     and piece[b >> 3] >> (b & 7) & 1
