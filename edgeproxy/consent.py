@@ -22,7 +22,7 @@ _ADVERTISING = frozenset((ADVERTISING,))
 _PLAIN = (_NONE, _ADVERTISING)
 
 
-class Decision(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class Decision(msgspec.Struct, frozen=True, gc=False, kw_only=True, cache_hash=True):
     """What a request may do.
 
     `reason` is "" when advertising is allowed, else why not. `withdraw` is an explicit no in this

@@ -143,7 +143,7 @@ def valid_scid(text: str) -> bool:
 # --- writing -------------------------------------------------------------------------------------
 
 
-class CookieSite(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class CookieSite(msgspec.Struct, frozen=True, gc=False, kw_only=True, cache_hash=True):
     """Where cookies are set: `domain` (None: host-only) and whether the page is on https.
 
     `others` are the further places where a cookie of the same name may lie for this host: other

@@ -369,6 +369,18 @@ async def test_a_large_body_in_many_pieces_is_no_large_header(desk: Desk) -> Non
             assert said(await client.reply())[2] == 60_000
 
 
+async def test_who_waits_for_a_word_before_the_body_gets_it(desk: Desk) -> None:
+    head, _, body = post(b"abcd").partition(b"\r\n\r\n")
+    async with connected(desk.port) as client:
+        for word in (b"100-continue", b"100-CONTINUE"):
+            await client.write(head + b"\r\nExpect: " + word + b"\r\n\r\n")
+            assert (await client.reply()).status == 100
+            await client.write(body)
+            assert said(await client.reply())[2] == 4
+        await client.write(post(b"ab"))  # who does not ask for it is spared it
+        assert said(await client.reply())[2] == 2
+
+
 @pytest.mark.parametrize(
     "second", [get(b"/", BIG), get(b"/", SOME * 40)], ids=["one value", "lines"]
 )

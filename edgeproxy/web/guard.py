@@ -125,7 +125,10 @@ class GuardedProtocol(HttpToolsProtocol):
         self._loose_bytes = self._piece_bytes if self._first_in_piece else 0
         self.url = b""
         self.headers = []
-        self.expect_100_continue = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a field; called for each, so what it means is looked at later."""
+        self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         """Judge the header as a whole, then let the application begin."""
@@ -164,9 +167,12 @@ class GuardedProtocol(HttpToolsProtocol):
     def _begin_cycle(self) -> None:
         """Go the long way, through ASGI."""
         fault = self._fault()
-        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        url, headers = self.url, self.headers
         super().on_message_begin()  # makes the scope, and forgets what was read
-        self.url, self.expect_100_continue = url, expects
+        self.url = url
+        self.expect_100_continue = any(
+            name == b"expect" and value.lower() == b"100-continue" for name, value in headers
+        )
         self.headers = self.scope["headers"] = headers
         app = self.app
         if fault is not None:
