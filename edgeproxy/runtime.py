@@ -8,7 +8,7 @@ import contextlib
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,18 +17,13 @@ import msgspec
 
 from edgeproxy import logs, trial
 from edgeproxy.addresses import TrustedProxies
-from edgeproxy.admin.auth import STRONG_CHARS
-from edgeproxy.admin.flash import Flashes
 from edgeproxy.admin.serve import admin_listening
 from edgeproxy.admin.state import AdminState
-from edgeproxy.admin.throttle import Throttle
-from edgeproxy.alerts.watch import Lookout
 from edgeproxy.alerts.watch import watch as watch_over
-from edgeproxy.alerts.webhook import Webhook
 from edgeproxy.catalog import VIEWS
 from edgeproxy.delivery.turn import delivery_lock, in_turn
 from edgeproxy.delivery.worker import POLL_S, Wake, deliver
-from edgeproxy.errors import ConfigError, Failed, StoreBusy
+from edgeproxy.errors import Failed
 from edgeproxy.journal import open_journal
 from edgeproxy.journal.base import Journal
 from edgeproxy.journal.bounds import Bounds
@@ -36,16 +31,11 @@ from edgeproxy.journal.recorder import Recorder
 from edgeproxy.keys import (
     Keys,
     fingerprint,
-    kept_token,
     load_keys,
-    marks,
     new_id,
-    new_token,
-    token_digest,
 )
 from edgeproxy.live import Live
 from edgeproxy.master import MasterSigner
-from edgeproxy.noted import noted
 from edgeproxy.outbound import Outbound
 from edgeproxy.public.app import direct_handlers, health_app, public_app
 from edgeproxy.public.endpoints import DESCRIBED
@@ -53,10 +43,13 @@ from edgeproxy.public.flood import Flood
 from edgeproxy.public.state import State
 from edgeproxy.public.tag import TagFiles
 from edgeproxy.registry import Registry
+from edgeproxy.same_keys import demand_same_keys
 from edgeproxy.seal import Sealer
 from edgeproxy.settings import Settings
 from edgeproxy.sites import Integration
 from edgeproxy.snap.transport import SnapTransport
+from edgeproxy.sockets import admin_door, admin_url, listening_socket
+from edgeproxy.steering import admin_desk, alert_webhook, lookout
 from edgeproxy.store import open_store
 from edgeproxy.store.base import Store
 from edgeproxy.store.space import Wishes, limits
@@ -66,13 +59,10 @@ from edgeproxy.web.assets import load
 from edgeproxy.web.door import Door
 from edgeproxy.web.exchange import Direct
 from edgeproxy.web.guard import guarded
-from edgeproxy.web.listener import Listener, bind, connections_max, listening, url_of
+from edgeproxy.web.listener import Listener, connections_max, listening
 
 TALLY_S = 60.0
 """How often a line sums up what came in, when anything did."""
-
-_PAUSES_S = (0.2, 0.5, 1.0, 2.0, 5.0)
-"""Between the first questions to a store that says that it is busy."""
 
 SHARED_POLL_S = 0.25
 """How often delivery looks for rows when another process may have appended some."""
@@ -131,7 +121,7 @@ async def running(
     """
     with (
         contextlib.closing(bound or listening_socket(settings)) as sock,
-        _admin_door(settings, admin) as admin_sock,
+        admin_door(settings, admin) as admin_sock,
     ):
         shared = not settings.store_url.startswith("sqlite:")  # by nodes, as their keys must be
         keys = load_keys(settings.keys_dir, make=not shared)
@@ -140,9 +130,7 @@ async def running(
             _client() as outbound,
             _journal(settings, log) as journal,
         ):
-            await _patiently(partial(_same_keys, store, keys))
-            if shared:
-                await _patiently(partial(_same_keys_on_all_nodes, store, keys))
+            await demand_same_keys(store, keys, shared=shared)
             stopping, wake = asyncio.Event(), Wake()
             recorder, ended = _recorder(settings, journal, watch, log), asyncio.Event()
             state = _state(settings, store, keys, wake, stopping, recorder, log)
@@ -154,8 +142,18 @@ async def running(
                 work: list[asyncio.Task[None]] = []
                 if settings.role != "ingest":
                     transport = SnapTransport(settings.upstream, outbound)
-                    webhook = _webhook(settings, outbound)
-                    desk = _desk(settings, state, keys, live, transport, journal, recorder, webhook)
+                    webhook = alert_webhook(settings, outbound)
+                    desk = admin_desk(
+                        settings,
+                        state,
+                        keys,
+                        live=live,
+                        transport=transport,
+                        journal=journal,
+                        recorder=recorder,
+                        webhook=webhook,
+                        clock_s=time.monotonic,
+                    )
                     delivery = _deliver(
                         settings, state, keys, wake, stopping, transport, desk, admin_sock, recorder
                     )
@@ -170,54 +168,13 @@ async def running(
                             listener=listener,
                             store=store,
                             state=state,
-                            admin_url=_url_of(admin_sock),
+                            admin_url=admin_url(admin_sock),
                         )
                     finally:
                         stopping.set()  # before the listener has ended: both drain at once
                         tally.cancel()
                 await asyncio.gather(*work, return_exceptions=True)
                 ended.set()  # nothing more is to be recorded
-
-
-def listening_socket(settings: Settings) -> socket.socket:
-    """The socket of the public listener.
-
-    Raises:
-        ConfigError: The address cannot be had.
-    """
-    try:
-        return bind(settings.host, settings.port)
-    except OSError as error:
-        where = f"{settings.host}:{settings.port}"
-        fault = f"cannot listen on {where}: {error.strerror or error}; choose another port"
-        raise ConfigError([("server.port", fault)]) from None
-
-
-def admin_socket(settings: Settings) -> socket.socket | None:
-    """The socket of the admin listener; None for a process that only takes events in.
-
-    Raises:
-        ConfigError: The address cannot be had.
-    """
-    if settings.role == "ingest":
-        return None
-    try:
-        return bind(settings.admin_host, settings.admin_port)
-    except OSError as error:
-        where = f"{settings.admin_host}:{settings.admin_port}"
-        fault = f"cannot listen on {where}: {error.strerror or error}; choose another port"
-        raise ConfigError([("server.admin_port", fault)]) from None
-
-
-@contextlib.contextmanager
-def _admin_door(settings: Settings, given: socket.socket | None) -> Iterator[socket.socket | None]:
-    sock = given or admin_socket(settings)
-    with contextlib.closing(sock) if sock is not None else contextlib.nullcontext():
-        yield sock
-
-
-def _url_of(sock: socket.socket | None) -> str:
-    return "" if sock is None else url_of(*sock.getsockname()[:2])
 
 
 def _app(settings: Settings, state: State) -> App:
@@ -275,31 +232,13 @@ async def _deliver(
 
     async def watch_too() -> None:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(watch_over(_lookout(desk), stopping))
+            tasks.create_task(watch_over(lookout(desk), stopping))
             await serve_and_work()
 
     if lock is None:
         await watch_too()
     else:
         await in_turn(lock, watch_too, stopping=stopping, log=state.log)
-
-
-def _lookout(desk: AdminState) -> Lookout:
-    return Lookout(
-        store=desk.store,
-        office=desk.office,
-        journal=desk.journal,
-        sources=lambda: tuple(desk.registry.sources.values()),
-        limits=desk.settings.alerts,
-        webhook=desk.webhook,
-        fingerprint=lambda one: fingerprint(one.access_token.reveal(), desk.keys.trace),
-        now_ms=desk.now_ms,
-        log=desk.log,
-    )
-
-
-def _webhook(settings: Settings, outbound: Outbound) -> Webhook | None:
-    return None if settings.alert_webhook is None else Webhook(settings.alert_webhook, outbound)
 
 
 def send_test(
@@ -373,43 +312,6 @@ async def _client() -> AsyncIterator[Outbound]:
         await outbound.close()
 
 
-async def _patiently(ask: Callable[[], Awaitable[None]]) -> None:
-    """Ask a store that was opened just now, and that may be away again for a moment."""
-    for pause_s in _PAUSES_S:
-        try:
-            return await ask()
-        except StoreBusy:
-            await asyncio.sleep(pause_s)
-    return await ask()
-
-
-async def _same_keys(store: Store, keys: Keys) -> None:
-    """Refuse a store that another visitor key was used with: its records could not be found."""
-    mine = fingerprint("visitor", keys.visitor)
-    if await store.meta("visitor_key", mine) != mine:
-        raise ConfigError(
-            [
-                (
-                    "store.keys_dir",
-                    "the visitor key is not the one this store was made with; restore visitor.key",
-                )
-            ]
-        )
-
-
-async def _same_keys_on_all_nodes(store: Store, keys: Keys) -> None:
-    """Refuse to join nodes that have other keys; a key that one of them added is known to all."""
-    for name, mine in marks(keys).items():
-        first = await store.meta(f"key {name}", mine[0])
-        if first not in mine and not [
-            mark for mark in mine if await store.meta(f"key {name} {mark}")
-        ]:
-            fault = f"{name} is not the one that the other nodes have; copy theirs"
-            raise ConfigError([("store.keys_dir", fault)])
-        for mark in mine:
-            await store.meta(f"key {name} {mark}", "known")
-
-
 def _state(
     settings: Settings,
     store: Store,
@@ -475,66 +377,6 @@ def _live(settings: Settings, state: State, keys: Keys, wake: Wake) -> Live:
         log=state.log,
         changed=wake.tell_all,
     )
-
-
-def _desk(
-    settings: Settings,
-    state: State,
-    keys: Keys,
-    live: Live,
-    transport: SnapTransport,
-    journal: Journal,
-    recorder: Recorder,
-    webhook: Webhook | None,
-) -> AdminState:
-    async def probe(integration: Integration) -> trial.TestResult:
-        return await trial.send(
-            integration, transport, name="PAGE_VIEW", event_id=new_id(), now_ms=now_ms()
-        )
-
-    token = _admin_token(settings, state.log)
-    return AdminState(
-        settings=settings,
-        store=state.store,
-        office=state.store.office,
-        registry=state.registry,
-        live=live,
-        journal=journal,
-        catch_up=recorder.flush,
-        meter=state.meter,
-        sealer=Sealer(keys.sealing),
-        keys=keys,
-        token_digest=token_digest(token) if token else "",
-        token_strong=len(token) >= STRONG_CHARS,
-        proxies=state.proxies,
-        throttle=Throttle(time.monotonic),
-        flashes=Flashes(),
-        now_ms=now_ms,
-        new_id=new_id,
-        new_secret=new_token,
-        probe=probe,
-        snap_logs=partial(noted, looker=transport),
-        wake=state.wake,
-        log=state.log,
-        stopping=state.stopping,
-        webhook=webhook,
-    )
-
-
-def _admin_token(settings: Settings, log: Callable[..., None]) -> str:
-    """The token of the settings, or of the file that the first start makes; "" without any."""
-    if settings.admin_token:
-        return settings.admin_token.reveal()
-    path = settings.keys_dir / "admin.token"
-    try:
-        token, made = kept_token(path)
-    except OSError as error:
-        advice = "set EDGEPROXY_ADMIN_TOKEN_FILE; tokens of the store open it all the same"
-        log("warning", "admin_without_token", file=str(path), error=error.strerror, advice=advice)
-        return ""
-    if made:
-        log("info", "admin_token_made", file=str(path))
-    return token
 
 
 def _flood(settings: Settings) -> Flood | None:

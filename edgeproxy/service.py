@@ -13,8 +13,9 @@ import uvloop
 
 from edgeproxy import logs, pii
 from edgeproxy.processes import Worker, supervise
-from edgeproxy.runtime import admin_socket, listening_socket, log_line, running
+from edgeproxy.runtime import log_line, running
 from edgeproxy.settings import Settings
+from edgeproxy.sockets import admin_socket, listening_socket
 from edgeproxy.store.base import Store
 from edgeproxy.useragent import warm
 from edgeproxy.watchdog import Watchdog, notify

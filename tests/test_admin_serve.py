@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from edgeproxy.runtime import _admin_token
 from edgeproxy.settings import Settings
 from edgeproxy.sites import Secret
+from edgeproxy.steering import admin_token
 from tests.edge import Answer, Life, StartEdge
 from tests.fakes import KeptLog
 from tests.until import until
@@ -113,7 +113,7 @@ def test_an_open_connection_does_not_keep_the_process_from_ending(edge: StartEdg
 def test_without_a_place_for_a_token_the_start_goes_on(tmp_path: Path) -> None:
     """A folder of keys that cannot be written, as nodes on PostgreSQL may have it."""
     log = KeptLog()
-    assert _admin_token(Settings(keys_dir=tmp_path / "missing"), log) == ""
+    assert admin_token(Settings(keys_dir=tmp_path / "missing"), log) == ""
     [line] = log.named("admin_without_token")
     assert "EDGEPROXY_ADMIN_TOKEN_FILE" in str(line["advice"])
-    assert _admin_token(Settings(admin_token=Secret("given")), log) == "given"
+    assert admin_token(Settings(admin_token=Secret("given")), log) == "given"
