@@ -15,12 +15,7 @@ def listening_socket(settings: Settings) -> socket.socket:
     Raises:
         ConfigError: The address cannot be had.
     """
-    try:
-        return bind(settings.host, settings.port)
-    except OSError as error:
-        where = f"{settings.host}:{settings.port}"
-        fault = f"cannot listen on {where}: {error.strerror or error}; choose another port"
-        raise ConfigError([("server.port", fault)]) from None
+    return _bound(settings.host, settings.port, "server.port")
 
 
 def admin_socket(settings: Settings) -> socket.socket | None:
@@ -31,12 +26,15 @@ def admin_socket(settings: Settings) -> socket.socket | None:
     """
     if settings.role == "ingest":
         return None
+    return _bound(settings.admin_host, settings.admin_port, "server.admin_port")
+
+
+def _bound(host: str, port: int, setting: str) -> socket.socket:
     try:
-        return bind(settings.admin_host, settings.admin_port)
+        return bind(host, port)
     except OSError as error:
-        where = f"{settings.admin_host}:{settings.admin_port}"
-        fault = f"cannot listen on {where}: {error.strerror or error}; choose another port"
-        raise ConfigError([("server.admin_port", fault)]) from None
+        fault = f"cannot listen on {host}:{port}: {error.strerror or error}; choose another port"
+        raise ConfigError([(setting, fault)]) from None
 
 
 @contextlib.contextmanager
