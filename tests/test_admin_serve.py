@@ -1,17 +1,24 @@
 """The admin listener of a real process: its port, its token, its end."""
 
+import asyncio
 import os
 import signal
 import socket
 import stat
+import subprocess
+import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from edgeproxy.admin.serve import made_late
 from edgeproxy.settings import Settings
 from edgeproxy.sites import Secret
 from edgeproxy.steering import admin_token
+from edgeproxy.web.asgi import App, Receive, Scope, Send
 from tests.edge import Answer, Life, StartEdge
 from tests.fakes import KeptLog
 from tests.until import until
@@ -117,3 +124,33 @@ def test_without_a_place_for_a_token_the_start_goes_on(tmp_path: Path) -> None:
     [line] = log.named("admin_without_token")
     assert "EDGEPROXY_ADMIN_TOKEN_FILE" in str(line["advice"])
     assert admin_token(Settings(admin_token=Secret("given")), log) == "given"
+
+
+async def test_the_application_is_made_at_the_first_request_and_once() -> None:
+    made: list[int] = []
+    answered: list[str] = []
+
+    def make() -> App:
+        made.append(threading.get_ident())
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            answered.append(scope["path"])
+
+        return app
+
+    async def unasked(*_: object) -> Any:
+        raise AssertionError("nothing is read or sent here")
+
+    app = made_late(make)
+    assert made == []
+    await asyncio.gather(*(app({"path": f"/{n}"}, unasked, unasked) for n in range(3)))
+    await app({"path": "/3"}, unasked, unasked)
+    assert len(made) == 1
+    assert made != [threading.get_ident()]  # the loop goes on meanwhile
+    assert sorted(answered) == ["/0", "/1", "/2", "/3"]
+
+
+def test_who_never_looks_at_the_dashboard_does_not_load_it() -> None:
+    code = "import edgeproxy.service, sys; print('jinja2' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("False\n", "")
