@@ -6,7 +6,7 @@ from functools import partial
 from edgeproxy import cli, service
 from tests.chaos.variants import swap
 
-BEAT_S = 0.05
+BEAT_S = 0.2
 
 if __name__ == "__main__":
     swap(service, "run", partial(service.run, beat_s=BEAT_S))

@@ -262,7 +262,7 @@ class Snap:
         """What it accepted, as received."""
         return self.sandbox.events
 
-    def arrived(self, count: int, *, within_s: float = 15.0) -> list[dict[str, Any]]:
+    def arrived(self, count: int, *, within_s: float = 30.0) -> list[dict[str, Any]]:
         """Wait until this many events were accepted; exactly as many."""
         what = f"{count} event(s) arrive"
         until(lambda: len(self.events) >= count, what, within_s=within_s)

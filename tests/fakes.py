@@ -179,7 +179,7 @@ async def ledger(store: Store, integration_id: str = "shop/pixel") -> dict[str, 
     return {}
 
 
-async def eventually(look: Callable[[], Any], sentence: str, within_s: float = 10) -> Any:
+async def eventually(look: Callable[[], Any], sentence: str, within_s: float = 30) -> Any:
     """Look again and again until something true is seen; fail with the sentence."""
     try:
         async with asyncio.timeout(within_s):

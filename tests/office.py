@@ -72,7 +72,7 @@ class Office:
             "schedule": SCALED,
             **changes,
         }
-        async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(90), asyncio.TaskGroup() as tasks:
             tasks.create_task(deliver(**keywords))
             try:
                 yield

@@ -48,6 +48,7 @@ CREATE FUNCTION clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE
 AS 'SELECT timestamptz ''epoch'' + ms * interval ''1 ms'' FROM clock'
 """
 _numbers = count(1)
+_ports = count(20_000 + os.getpid() * 97 % 11_000)
 
 
 class Server:
@@ -100,7 +101,7 @@ class Server:
                 start_new_session=True,
                 **_as_user(),
             )
-        until(self._answers, "PostgreSQL answers", within_s=30)
+        until(self._answers, "PostgreSQL answers", within_s=60)
         return self
 
     def _answers(self) -> bool:
@@ -148,7 +149,7 @@ class Server:
         self.execute(f"ALTER SYSTEM SET synchronous_standby_names = '{name}'")
         self.execute("SELECT pg_reload_conf()")
         states = "SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'"
-        until(lambda: self.execute(states), "the standby is synchronous", within_s=30)
+        until(lambda: self.execute(states), "the standby is synchronous", within_s=60)
         return follower
 
     def promote(self) -> None:
@@ -173,10 +174,15 @@ class Server:
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    """A loopback port that nobody listens on, below those that the kernel gives to whoever asks.
+
+    Else another test's connection could have it by the time that its own server wants it.
+    """
+    for port in _ports:
+        with contextlib.suppress(OSError), socket.socket() as sock:
+            sock.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError
 
 
 @contextlib.contextmanager

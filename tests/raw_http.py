@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager, suppress
 
 import msgspec
 
-DEADLINE_S = 5.0
+DEADLINE_S = 9.0
+"""Less than the ten seconds for which a listener that ends waits for its callers."""
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):

@@ -162,7 +162,7 @@ async def test_a_backlog_outlives_a_long_refusal_with_one_probe_at_a_time(office
 async def test_a_snap_that_never_finishes_costs_one_deadline(office: Office, part: Play) -> None:
     async with (
         RawSnap(part, answer(OK)).listening() as snap,
-        delivering_to(office, snap.url, deadline_s=0.3),
+        delivering_to(office, snap.url, deadline_s=1.0),
     ):
         await office.put([1])
         await office.settled(accepted=1, delivered=1)

@@ -100,7 +100,7 @@ async def test_several_integrations_have_lines_of_their_own(office: Office) -> N
 
 async def test_events_that_follow_the_first_gather_into_a_batch(office: Office) -> None:
     """The first goes at once; those that come while it lingers go together."""
-    office.integrations = [integration(linger_ms=150)]
+    office.integrations = [integration(linger_ms=2_000)]  # five commits fit in
     async with office.delivering():
         await office.put([0])
         await eventually(lambda: office.snap.counts.requests == 1, "the first is sent")
@@ -191,8 +191,9 @@ async def test_an_integration_switched_off_keeps_its_events_until_it_is_back(
         office.integrations = [on, other]
         await office.settled(accepted=1, delivered=1)
         office.integrations = [off, other]
+        await other_serves(101)  # a claim that was under way at the change is over
         await office.put([2])
-        for n in range(101, 120):
+        for n in range(102, 120):
             await other_serves(n)
         assert await ledger(office.store) == {"accepted": 2, "delivered": 1, "pending": 1}
         office.integrations = [on, other]
@@ -248,7 +249,7 @@ async def test_after_an_outage_one_request_is_in_flight_until_one_does_well(
         out += 1
         in_flight.append(out)
         if len(in_flight) > 3:
-            await asyncio.sleep(0.05)  # long enough for a second hand to begin, if there is one
+            await asyncio.sleep(0.1)  # long enough for a second hand to begin, if there is one
         out -= 1
         return YES
 

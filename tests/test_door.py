@@ -286,7 +286,7 @@ def test_when_descriptors_are_used_up_it_recovers(
             return life.post(batch({"name": "page", "id": "after"})).status == 202
         return False
 
-    until(served, "it takes events again")
+    until(served, "it takes events again", within_s=60)
     until(lambda: set(snap.sandbox.ids) == {"before", "after"}, "all reaches Snap", within_s=60)
     assert len(life.lines) < 500
     assert life.told("request_failed") == []
@@ -309,8 +309,8 @@ def test_a_stranger_has_fifty_connections(edge: StartEdge) -> None:
 
 
 def flooded(edge: StartEdge) -> Life:
-    """A proxy that lets ten requests through at once."""
-    return edge.start(EDGEPROXY_SERVER__FLOOD_RPS="0.5", EDGEPROXY_SERVER__FLOOD_BURST="10")
+    """A proxy that lets ten requests through at once, and the next one when a test is over."""
+    return edge.start(EDGEPROXY_SERVER__FLOOD_RPS="0.01", EDGEPROXY_SERVER__FLOOD_BURST="10")
 
 
 def statuses(life: Life, count: int, body: object, **headers: str) -> list[int]:
@@ -325,7 +325,7 @@ def test_a_flood_is_refused_before_it_is_read(edge: StartEdge) -> None:
     assert statuses(life, 15, junk) == [400] * 10 + [429] * 5
     refused = life.post(batch({"name": "page"}))
     assert (refused.status, refused.json()["code"]) == (429, "too_many_requests")
-    assert 1 <= int(refused.header("Retry-After") or "") <= 2
+    assert 50 < int(refused.header("Retry-After") or "") <= 100
     assert refused.header("Access-Control-Allow-Origin") == ORIGIN
     assert refused.header("Access-Control-Expose-Headers") == "Retry-After"
     assert life.post({"ad": True}, path="/consent").status == 429

@@ -259,8 +259,8 @@ class TestRun:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(recorder.run(stopping))
             tell(recorder, came("e1"))
-            await eventually(desk.ids, "the first is written", within_s=5)
-            await eventually(lambda: desk.journal.swept, "it was swept", within_s=5)
+            await eventually(desk.ids, "the first is written")
+            await eventually(lambda: desk.journal.swept, "it was swept")
             tell(recorder, came("e2"))
             stopping.set()
         assert await desk.ids() == ["e2", "e1"]
@@ -273,7 +273,7 @@ class TestRun:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(recorder.run(stopping))
             recorder.meter.add(*ACCEPTED[:3])
-            await eventually(lambda: desk.log.named("journal_fault"), "the fault is told", 5)
+            await eventually(lambda: desk.log.named("journal_fault"), "the fault is told")
             desk.journal.fault = None
             stopping.set()
         assert (await desk.journal.totals())[ACCEPTED] == 1

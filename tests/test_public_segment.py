@@ -582,7 +582,7 @@ def test_no_key_stands_in_what_is_written(keyed: KeyedEdge) -> None:
 
 def flooded(keyed: KeyedEdge) -> Life:
     keyed.configure(keys=(KEY, OTHER_KEY))
-    return keyed.start(EDGEPROXY_SERVER__FLOOD_RPS="0.5", EDGEPROXY_SERVER__FLOOD_BURST="10")
+    return keyed.start(EDGEPROXY_SERVER__FLOOD_RPS="0.01", EDGEPROXY_SERVER__FLOOD_BURST="10")
 
 
 def test_a_flood_with_one_key_is_refused_before_it_is_read(keyed: KeyedEdge) -> None:
@@ -595,7 +595,7 @@ def test_a_flood_with_one_key_is_refused_before_it_is_read(keyed: KeyedEdge) -> 
     assert found == [400] * 10 + [429] * 2
     refused = call(life, "/v1/track", order())
     assert (refused.status, refused.json()["code"]) == (429, "too_many_requests")
-    assert 1 <= int(refused.header("Retry-After") or "") <= 2
+    assert 50 < int(refused.header("Retry-After") or "") <= 100
     assert refused.header("Access-Control-Allow-Origin") == "*"
     visitor = {"Origin": "null", "X-Forwarded-For": "203.0.113.9"}
     assert call(life, "/v1/track", order(), headers=visitor).status == 200

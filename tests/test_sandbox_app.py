@@ -16,6 +16,7 @@ from edgeproxy.sandbox.faults import BreakableProtocol
 from edgeproxy.sandbox.script import Settings
 from edgeproxy.sandbox.state import Sandbox
 from edgeproxy.web.listener import bind, listening
+from tests.fakes import eventually
 from tests.test_sandbox_rules import DIGEST, GONE, NOW, PIXEL, V2, V3, changed
 from tests.test_sandbox_state import Clock, event
 from tests.until import until
@@ -453,6 +454,7 @@ async def test_a_caller_that_gives_up_ends_the_answer_without_a_log(
     ):
         with pytest.raises(httpx.ReadTimeout):
             await client.post("/v2/conversion", json=V2, timeout=httpx.Timeout(5, read=0.2))
+        await eventually(lambda: sandbox.attempts, "the request has come")
         assert sandbox.attempts == 1
     assert caplog.records == []
 

@@ -53,10 +53,12 @@ def test_one_purchase_is_counted_once_everywhere(life: Life) -> None:
     desk = Desk(life)
 
     def counted() -> bool:
-        found = desk.json("/v1/admin/health")["integrations"]
-        return bool(found and found[0]["delivered"])
+        found = desk.json("/v1/admin/health")
+        return bool(found["integrations"] and found["integrations"][0]["delivered"]) and bool(
+            found["duplicates"]
+        )
 
-    until(counted, "the delivery is counted")
+    until(counted, "the delivery is counted, and the copy that came after the event")
     whole = desk.json("/v1/admin/health")
     one = whole["integrations"][0]
     assert (one["delivered"], one["success_rate"], one["error_rate"]) == (1, 1.0, 0.0)

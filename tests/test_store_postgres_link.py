@@ -174,9 +174,9 @@ class TestPatience:
     ) -> None:
         async with (await proxied(schema)).listening() as proxy:
             link = Link(conninfo(through(proxy, schema)))
-            writer = Writer(link, Ledger("n"), clock=ignored, on_fatal=None, deadline_s=0.3)
+            writer = Writer(link, Ledger("n"), clock=ignored, on_fatal=None, deadline_s=1.0)
             assert await writer.append([Item((entry("a"),))]) == [(NEW,)]
-            proxy.faults.latency_s = 0.3
+            proxy.faults.latency_s = 1.0
             with pytest.raises(StoreBusy, match="store_slow"):
                 await writer.append([Item((entry("b"),))])
             proxy.faults.latency_s = 0.0
@@ -269,7 +269,7 @@ class TestAgain:
                 seen.lock(tx, keys[:1])
                 if first_time:
                     first_time = False
-                    both_hold_one.wait(10)
+                    both_hold_one.wait(30)
                 seen.lock(tx, keys[1:])
 
             write(its, work, ignored)
@@ -281,7 +281,7 @@ class TestAgain:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(20)
+            thread.join(40)
             assert not thread.is_alive()
         other.drop()
         assert write(link, lambda tx: tx.count("SELECT count(*) FROM seen"), ignored) == 2

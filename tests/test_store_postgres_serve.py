@@ -158,7 +158,7 @@ def test_a_failover_under_load_loses_no_acknowledged_event(
             primary.kill()
             before = len(acknowledged)
             standby.promote()
-            until(lambda: len(acknowledged) > before + 100, "they are again", within_s=30)
+            until(lambda: len(acknowledged) > before + 100, "they are again", within_s=60)
         finally:
             ended.set()
             for caller in callers:

@@ -89,7 +89,7 @@ class TestServer:
             assert await put(store, entry("a")) == [NEW]
             pretend(schema, "fsync", "off")
             schema.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                "SELECT pg_terminate_backend(pid, 20000) FROM pg_stat_activity"
                 " WHERE application_name = 'edgeproxy'"
             )
             with pytest.raises(StoreBusy, match="store_unreachable"):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -30,7 +31,7 @@ def child(mode: str, folder: Path) -> "subprocess.Popen[str]":
 def test_a_process_that_hangs_is_ended(tmp_path: Path, mode: str) -> None:
     """The event loop blocked; the store's writer blocked while the loop lives."""
     with child(mode, tmp_path) as hung:
-        out, _ = hung.communicate(timeout=30)
+        out, _ = hung.communicate(timeout=60)
     assert hung.returncode == 1
     up, line = out.splitlines()
     assert (up, json.loads(line)["event"]) == ("up", "process_hangs")
@@ -38,7 +39,7 @@ def test_a_process_that_hangs_is_ended(tmp_path: Path, mode: str) -> None:
 
 def test_a_log_that_hangs_does_not_save_the_process(tmp_path: Path) -> None:
     with child("log", tmp_path) as hung:
-        assert hung.communicate(timeout=30)[0] == "up\n"
+        assert hung.communicate(timeout=60)[0] == "up\n"
     assert hung.returncode == 1
 
 
@@ -46,7 +47,7 @@ def test_a_log_that_hangs_does_not_save_the_process(tmp_path: Path) -> None:
 def test_who_lives_is_left_alone(tmp_path: Path, mode: str) -> None:
     """Also while it takes long to start, and while the store says no to everything."""
     with child(mode, tmp_path) as living:
-        assert living.communicate(timeout=30)[0] == "up\n"
+        assert living.communicate(timeout=60)[0] == "up\n"
     assert living.returncode == 0
 
 
@@ -55,9 +56,9 @@ def test_who_was_stopped_and_goes_on_is_left_alone(tmp_path: Path) -> None:
         assert living.stdout is not None
         assert living.stdout.readline() == "up\n"
         os.kill(living.pid, signal.SIGSTOP)
-        subprocess.run(["sleep", "1"], check=True)  # twice as long as a hang may last
+        subprocess.run(["sleep", "2"], check=True)  # twice as long as a hang may last
         os.kill(living.pid, signal.SIGCONT)
-        assert living.communicate(timeout=30)[0] == ""
+        assert living.communicate(timeout=60)[0] == ""
     assert living.returncode == 0
 
 
@@ -81,12 +82,19 @@ def test_signs_of_life_go_on_until_the_end_of_the_drain(tmp_path: Path) -> None:
             assert life.post(batch({"name": "Product Viewed"})).status == 202
             request = stack.enter_context(snap.accept()[0])
             assert request.recv(1)
+            heard_out(manager)
             proxy.terminate()
             until(lambda: manager.recv(100) == b"STOPPING=1", "it drains")
             assert {manager.recv(100) for _ in range(20)} == {b"WATCHDOG=1"}
             assert proxy.poll() is None
             request.close()
             assert proxy.wait(30) == 0
+
+
+def heard_out(manager: socket.socket) -> None:
+    """Take what has come: the system keeps about ten words, and the next one would be lost."""
+    while select.select([manager], [], [], 0)[0]:
+        manager.recv(100)
 
 
 @contextmanager

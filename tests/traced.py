@@ -16,7 +16,7 @@ from edgeproxy.trace import Step
 from tests.admin_http import TOKEN, Visitor
 from tests.steps import START_MS
 
-WITHIN_S = 10
+WITHIN_S = 30
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def until(look: Callable[[], T], sentence: str, *, within_s: float = 15.0) -> T:
+def until(look: Callable[[], T], sentence: str, *, within_s: float = 30.0) -> T:
     """Call `look` until it gives something true, and return that; fail with the sentence."""
     deadline = time.monotonic() + within_s
     while True:

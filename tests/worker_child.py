@@ -14,7 +14,13 @@ from typing import Any
 
 from edgeproxy.processes import Pace, Worker, supervise
 
-PACE = Pace(hung_ticks=5, stop_ticks=5, tick_s=0.1)
+QUICK = Pace(hung_ticks=10, stop_ticks=300, tick_s=0.1)
+"""The parent's patience: a second with the silent, and half a minute, on a busy machine, with an
+end."""
+
+STRICT = Pace(hung_ticks=300, stop_ticks=5, tick_s=0.1)
+"""The other way round, where children are killed at the end."""
+
 WAIT_S = 0.02
 
 
@@ -61,8 +67,8 @@ def work(mode: str, folder: Path, worker: Worker) -> int:
 
 def main(count: str, mode: str, folder: str) -> int:
     """The parent's status, or a child's."""
-    do = partial(work, mode, Path(folder))
-    return supervise(do, int(count), log=log, on_stop=lambda: tell("stopping"), pace=PACE)
+    do, pace = partial(work, mode, Path(folder)), STRICT if mode == "stubborn" else QUICK
+    return supervise(do, int(count), log=log, on_stop=lambda: tell("stopping"), pace=pace)
 
 
 if __name__ == "__main__":

@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.browser.driver import Demo, running_demo
 from tests.browser.engine import lacking
 from tests.browser.played import chromium_itself
+
+expect.set_options(timeout=30_000)  # Playwright's own five seconds are few on a busy machine
 
 
 @pytest.fixture(scope="module")

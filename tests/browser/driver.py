@@ -73,5 +73,5 @@ def running_demo(*, past: bool = False) -> Iterator[Demo]:
 
 
 def _json(url: str) -> Any:
-    with urllib.request.urlopen(url.replace("localhost", "127.0.0.1"), timeout=10) as answer:  # noqa: S310
+    with urllib.request.urlopen(url.replace("localhost", "127.0.0.1"), timeout=30) as answer:  # noqa: S310
         return json.load(answer)

@@ -75,7 +75,7 @@ def _count(shop: Shop, name: str) -> int:
     asked = urllib.request.Request(  # noqa: S310 - of ours
         f"{shop.url}/v1/admin/events?name={name}", headers={"Authorization": f"Bearer {TOKEN}"}
     )
-    with urllib.request.urlopen(asked, timeout=10) as answer:  # noqa: S310 - of ours
+    with urllib.request.urlopen(asked, timeout=30) as answer:  # noqa: S310 - of ours
         return len(json.load(answer)["events"])
 
 

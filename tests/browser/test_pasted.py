@@ -213,6 +213,7 @@ def test_a_visitor_without_javascript_is_seen_too(opened: Open, life: Life, plat
     made = snippet(tag(life, noscript=True), platform=platform)
     visit = opened(made, policy=f"default-src 'none'; {made.policy}", scripts=False)
     assert visit.arrived("PAGE_VIEW")["page_url"] == visit.url
+    until(visit.cookies, "the answer has come, too")
     assert visit.cookies() == {"_scid", "_scclid", "edge"}
 
 

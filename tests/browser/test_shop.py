@@ -196,6 +196,7 @@ def test_who_says_nothing_and_who_refuses_sends_nothing(browser: Browser, demo: 
         agree(page)
         [event] = arrived(demo, 1)
     assert urlsplit(event["page_url"]).path == "/landing"
+    until(lambda: ("page", "delivered") in demo.fates, "the answer of Snap is noted")
     assert demo.fates == [("page", "delivered")]
 
 
@@ -266,6 +267,7 @@ def test_the_dock_follows_without_a_reload(browser: Browser, demo: Demo) -> None
         expect(card.locator(".chip")).to_have_text("Accepted")
         expect(backstage.get_by_text("Nothing yet.")).to_be_hidden()
         expect(backstage.locator(".event")).to_have_count(12)
+        until(lambda: demo.dock["totals"]["waiting"] == 0, "Snap has answered for all of them")
         count = sum(fate == "delivered" for _, fate in demo.fates)
         expect(backstage.locator("[data-total=delivered]")).to_have_text(str(count))
 

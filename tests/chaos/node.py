@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.edge import ROOT, Life
 from tests.until import until
 
-READY_S = 20.0
+READY_S = 40.0
 RESPAWN_S = 0.3
 END_S = 30.0
 TOO_LONG = -1

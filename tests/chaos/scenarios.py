@@ -16,7 +16,7 @@ from tests.chaos.world import World
 from tests.until import until
 
 DAY_MS = 86_400_000
-DRAIN_S = 6.0
+DRAIN_S = 20.0
 RESERVE_BYTES = 8 * 1024 * 1024
 """As `world` configures it: twice what the write-ahead log may hold before it is copied."""
 
@@ -66,7 +66,7 @@ def poison(world: World) -> None:
     world.snap.mode = MODES["503"]
     send(world, 60)
     world.snap.mode = MODES["half bad"]
-    until(lambda: not _pending(world), "the bad ones are found", within_s=20)
+    until(lambda: not _pending(world), "the bad ones are found", within_s=60)
 
 
 def expiry(world: World) -> None:
@@ -77,7 +77,7 @@ def expiry(world: World) -> None:
     for node in world.nodes:
         node.stop()  # housekeeping is done at each start, and then once a minute
     world.start()
-    until(lambda: not _pending(world), "they expire", within_s=10)
+    until(lambda: not _pending(world), "they expire")
     world.control.clock_ms = 0
 
 

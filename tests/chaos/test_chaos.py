@@ -23,6 +23,7 @@ OWN = {"sqlite": SqlitePlace.faults, "postgres": PostgresPlace.faults}
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("engine", "seed"), [(engine, seed) for engine, seeds in SEEDS.items() for seed in seeds]
 )

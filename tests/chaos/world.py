@@ -25,6 +25,9 @@ from tests.proxy import Proxy, proxy_thread
 RPS = 20.0
 BURST = 10
 BATCH = 50
+DRAIN_S = 5.0
+"""What an end takes at most that nothing holds up: see `launch.SCHEDULE`."""
+
 TOML = """
 upstream = "{upstream}"
 
@@ -157,11 +160,11 @@ class World:
 
     @contextmanager
     def mortal(self) -> Iterator[None]:
-        """A process may end by itself in this block, and shortly after."""
+        """A process may end by itself in this block, and as long after as it takes to drain."""
         self._mortal += 1
         yield
         self._mortal -= 1
-        self._mortal_until_s = time.monotonic() + 1
+        self._mortal_until_s = time.monotonic() + DRAIN_S
 
     def stop(self) -> None:
         """End all proxies, as a supervisor that is told to stop."""

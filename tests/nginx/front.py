@@ -183,8 +183,9 @@ class Front:
 
     @property
     def log(self) -> list[dict[str, Any]]:
-        """The access log."""
-        return [json.loads(line) for line in (self.folder / "access.log").read_text().splitlines()]
+        """The access log, as far as its lines are written to their end."""
+        lines = (self.folder / "access.log").read_text().splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
 @dataclass(frozen=True)

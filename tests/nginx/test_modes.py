@@ -32,6 +32,9 @@ SHAPES = {
 }
 OURS = {"_scid", "_scclid", "__Secure-edge"}
 LANDING = "/?utm_source=snap&ScCid=Click-42"
+IN_A_HURRY = re.compile(r"(proxy_(?:connect|send|read)_timeout +)[23]00ms;")
+"""A page waits no longer for the proxy; on a busy machine a good answer may come later."""
+
 NOBODY = 1
 """A port where nobody listens."""
 
@@ -89,9 +92,21 @@ def html(
 
 @contextlib.contextmanager
 def shaped(
-    shape: str, kind: str, folder: Path, upstream_port: int, shop: Shop, status: bytes = b""
+    shape: str,
+    kind: str,
+    folder: Path,
+    upstream_port: int,
+    shop: Shop,
+    status: bytes = b"",
+    *,
+    hurried: bool = False,
 ) -> Iterator[Front]:
-    """nginx in a shape; with a status, the proxy's answers to `/visit` have that one instead."""
+    """nginx in a shape; with a status, the proxy's answers to `/visit` have that one instead.
+
+    Only a hurried one gives the proxy as little time as it is shipped with.
+    """
+    text, times = IN_A_HURRY.subn(r"\g<1>20s;", configuration(SHAPES[shape]))
+    assert times == (0 if shape == "path" else 3)
 
     def edit(answer: bytes) -> bytes:
         return answer.replace(b"HTTP/1.1 204 No Content", b"HTTP/1.1 " + status, 1)
@@ -101,7 +116,7 @@ def shaped(
         folder,
         upstream_port,
         edit=edit if status else bytes,
-        text=configuration(SHAPES[shape]),
+        text=configuration(SHAPES[shape]) if hurried else text,
         backend_port=shop.port,
         host=SITE,
     ) as ours:
@@ -459,7 +474,7 @@ def test_a_page_is_served_while_the_proxy_is_silent(
     """It takes the question and never answers; nginx's own patience would be a minute."""
     with (
         socket.create_server(("127.0.0.1", 0)) as silent,
-        shaped("html beside", kind, tmp_path, beside.port, shop) as front,
+        shaped("html beside", kind, tmp_path, beside.port, shop, hurried=True) as front,
     ):
         front.tap.upstream_port = silent.getsockname()[1]
         answer = browse(front)

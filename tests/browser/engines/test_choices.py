@@ -23,7 +23,7 @@ def test_before_a_yes_nothing_after_it_everything_after_a_no_nothing_again(
 
     tab.run("void edge.consent({ad: true})")
     event = site.arrived("PAGE_VIEW")
-    jar = visitor.cookies(site.edge)
+    jar = until(lambda: visitor.cookies(site.edge), "the answer has come, too")
     assert set(jar) == {"_scid", "_scclid", "edge"}
     assert (event["click_id"], event["uuid_c1"]) == ("click-of-the-asked", jar["_scid"].value)
 

@@ -49,9 +49,10 @@ def test_a_purchase_made_while_the_proxy_is_down_arrives_from_the_same_page(
     before = working.tap.connections
     buy(tab, site)
     until(lambda: working.tap.connections > before, "the page has tried in vain")
-    assert site.order_id in kept(tab)
+    until(lambda: site.order_id in kept(tab), "the page keeps it")
     working.up()
-    assert site.arrived("PURCHASE")["transaction_id"] == site.order_id
+    # After 2, 10 and 30 s the page tries again: where the start is slow, the third time counts.
+    assert site.arrived("PURCHASE", within_s=60)["transaction_id"] == site.order_id
     until(lambda: site.order_id not in kept(tab), "the page has forgotten what arrived")
 
 

@@ -23,7 +23,7 @@ def test_an_ad_click_is_kept_by_the_server_and_goes_with_the_page_view(
     site, tab = stage.site("implied"), visitor.tab()
     site.visit(tab, f"/?ScCid={CLICK}")
     event = site.arrived("PAGE_VIEW")
-    jar = visitor.cookies(site.edge)
+    jar = until(lambda: visitor.cookies(site.edge), "the answer has come, too")
     assert set(jar) == {"_scid", "_scclid", "edge"}
     assert jar["_scclid"].value == event["click_id"] == CLICK
     assert jar["_scid"].value == event["uuid_c1"]
