@@ -10,10 +10,12 @@ from edgeproxy.errors import StoreBusy
 from edgeproxy.journal import open_journal
 from edgeproxy.journal.base import Filter, Journal
 from edgeproxy.journal.bounds import Bounds
+from edgeproxy.journal.postgres import upkeep
 from edgeproxy.journal.postgres.tables import TABLES, VERSION
+from edgeproxy.journal.postgres.upkeep import AT_ONCE
 from tests import postgres
 from tests.fakes import KeptLog, eventually
-from tests.steps import START_MS, came, went
+from tests.steps import START_MS, VISITOR, came, went
 
 COUNTS = {("in", "shop", "accepted", ""): 1}
 
@@ -137,6 +139,25 @@ async def test_a_writer_that_holds_the_journal_costs_one_time(
     assert bench.said == ["journal_off", "journal_on"]
 
 
+async def test_a_visitor_with_very_many_traces_is_erased_bit_by_bit(
+    bench: Bench, schema: postgres.Schema
+) -> None:
+    journal = bench.open()
+    assert await write(journal, "e1")
+    many = 2 * AT_ONCE + 1
+    schema.execute(
+        "INSERT INTO journal_trace SELECT n + 1, 1, NULL, 'more-' || n, decode(%s, 'hex'), %s, 1"
+        " FROM generate_series(1, %s) AS n",
+        (VISITOR, START_MS, many),
+    )
+    with psycopg.connect(schema.url) as db:
+        assert upkeep.forget(db, bytes.fromhex(VISITOR), START_MS) == AT_ONCE
+    forget, other = journal.forget(bytes.fromhex(VISITOR)), came("e2", visitor="cd" * 16)
+    left, written = await asyncio.gather(forget, journal.write(other, COUNTS, START_MS))
+    assert (left, written) == (many + 1 - AT_ONCE, True)
+    assert await ids(journal) == ["e2"]
+
+
 @pytest.mark.slow
 async def test_the_journal_comes_back_with_its_server() -> None:
     with postgres.server() as server:
@@ -167,7 +188,7 @@ async def test_a_connection_that_was_cut_is_made_again(
     assert await write(journal, "e1")
     assert await ids(journal) == ["e1"]
     schema.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        "SELECT pg_terminate_backend(pid, 20000) FROM pg_stat_activity"
         " WHERE application_name = 'edgeproxy' AND query LIKE '%journal%'"
         " AND pid <> pg_backend_pid()"
     )

@@ -69,7 +69,8 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
         outcome: With this outcome; "dead", "dropped" and "rejected" stand for all of their kind.
         visitor: Of this visitor, in hex.
         text: With this in a name, an outcome, a rule, or at the beginning of the id: of all
-            traces. With this in a step: of the newest `SCANNED`. In any (ASCII) letter case.
+            traces; where thousands of ids begin so, of the newest tens of thousands. With this
+            in a step: of the newest `SCANNED`. In any (ASCII) letter case.
         since_ms: Received then or later, Unix ms.
         until_ms: Received before, Unix ms.
     """

@@ -5,6 +5,8 @@ found as fast as the latest.
 """
 
 import heapq
+import math
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
@@ -32,7 +34,10 @@ GLANCE = 2000
 """So many of the newest traces are looked through before indexes are asked."""
 
 MOST = 5000
-"""Traces of one visitor, or changes since a look, that are considered."""
+"""Traces of one visitor, changes since a look, or ids that begin alike, that are considered."""
+
+WALKED = 50_000
+"""Where more ids begin alike they are looked for in so many of the newest traces."""
 
 TEXT_CHARS = 500
 FOREVER_MS = 1 << 62
@@ -66,8 +71,8 @@ class Index(Protocol):
         """Of all traces."""
         ...
 
-    def of_shapes(self, shapes: Collection[int], span: Span, each: int) -> Sequence[int]:
-        """Of each of these shapes so many, in any order."""
+    def of_shapes(self, shapes: Collection[int], span: Span, each: int) -> Sequence[Hit]:
+        """Of each of these shapes so many; the shapes in any order."""
         ...
 
     def of_visitor(self, visitor: bytes, span: Span, most: int) -> Sequence[Hit]:
@@ -78,8 +83,8 @@ class Index(Protocol):
         """Changed since, the latest change first."""
         ...
 
-    def of_ids(self, prefix: str, span: Span, most: int) -> Sequence[Hit]:
-        """With an id on the wire that begins so."""
+    def of_ids(self, prefix: str, shapes: Collection[int], span: Span, most: int) -> Sequence[int]:
+        """Of these shapes, with an id on the wire that begins so; see `MOST` and `WALKED`."""
         ...
 
     def saying(self, text: str, numbers: Sequence[int], most: int) -> set[int]:
@@ -180,7 +185,24 @@ def _newest(index: Index, chosen: Collection[int], span: Span, limit: int) -> li
     numbers = [number for number, shape in hits if shape in chosen]
     if len(numbers) >= limit or len(hits) < glance:
         return numbers[:limit]
-    return heapq.nlargest(limit, index.of_shapes(chosen, span, limit))
+    return _merged(index, chosen, span, limit)
+
+
+def _merged(index: Index, shapes: Collection[int], span: Span, limit: int) -> list[int]:
+    """The newest of some shapes, from the newest of each.
+
+    In two rounds: `limit` of every shape would be hundreds of thousands. After a first few of
+    each, only a shape whose few are all among the newest may have more of them, and there cannot
+    be many such. That is less than 2 * limit * sqrt(shapes) in all.
+    """
+    few = math.isqrt(limit * limit // max(1, len(shapes))) + 1
+    hits = list(index.of_shapes(shapes, span, min(few, limit)))
+    newest = heapq.nlargest(limit, (number for number, _ in hits))
+    least = newest[-1] if len(newest) == limit else 0
+    among = Counter(shape for number, shape in hits if number >= least)
+    more = [shape for shape, n in among.items() if few <= n < limit]
+    rest = index.of_shapes(more, span, limit) if more else ()
+    return heapq.nlargest(limit, {number for number, _ in (*hits, *rest)})
 
 
 def _saying(
@@ -190,8 +212,7 @@ def _saying(
     worded = [id_ for id_, shape in chosen.items() if says(text, shape)]
     found = set(_newest(index, worded, span, limit)) if worded else set()
     for prefix in {text, text.lower()}:
-        hits = index.of_ids(prefix, span, limit)
-        found.update(number for number, shape in hits if shape in chosen)
+        found.update(index.of_ids(prefix, chosen, span, limit))
     scanned = _newest(index, chosen, span, SCANNED)
     found |= index.saying(text.lower(), scanned, limit)
     return heapq.nlargest(limit, found)

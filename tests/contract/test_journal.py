@@ -11,7 +11,7 @@ from edgeproxy.errors import StoreBusy
 from edgeproxy.journal import open_journal
 from edgeproxy.journal.base import DAY_MS, HOUR_MS, MINUTE_MS, Bucket, Filter, Journal
 from edgeproxy.journal.bounds import MIB, Bounds
-from edgeproxy.journal.look import GLANCE
+from edgeproxy.journal.look import GLANCE, MOST
 from edgeproxy.journal.shelf import OTHER, PARTS, SHAPES_MAX
 from edgeproxy.store import STORES
 from edgeproxy.trace import Step
@@ -303,6 +303,30 @@ class TestFilters:
         assert await ids(journal, Filter(text="shop.example/rar")) == []  # beyond the newest
         assert await ids(journal, Filter(text="shop.example/rar", name="SAVE")) == ["rarer"]
         assert await ids(journal, Filter(text="shop.example/rar"), before=9) == ["rarer", "rare"]
+
+    async def test_the_newest_of_uneven_kinds_are_found_among_the_many(
+        self, journal: Journal
+    ) -> None:
+        names = ["OFTEN" if n % 10 else f"ONCE_{n}" for n in range(300)]
+        await put(journal, *[came(f"a{n}", name, source="app") for n, name in enumerate(names)])
+        for first in range(0, GLANCE + 500, 500):
+            await put(journal, *[came(f"m{n}") for n in range(first, first + 500)])
+        expected = [f"a{n}" for n in reversed(range(300))]
+        for limit in (1, 17, 100, 299, 400):
+            found = await ids(journal, Filter(source="app"), limit=limit)
+            assert found == expected[:limit]
+
+    async def test_ids_that_begin_alike_are_found_few_or_many(self, journal: Journal) -> None:
+        await put(journal, came("alike-first", "SHARE"), came("Other"))
+        expected = ["alike-first"]
+        for size in (2500, MOST + 2000):
+            more = [f"alike-{n:04}" for n in range(len(expected), size)]
+            for first in range(0, len(more), 500):
+                await put(journal, *[came(id_) for id_ in more[first : first + 500]])
+            expected = [*reversed(more), *expected]
+            assert await ids(journal, Filter(text="Alike-"), limit=2400) == expected[:2400]
+            wanted = Filter(text="alike-", name="SHARE")
+            assert await ids(journal, wanted) == ["alike-first"]
 
 
 class TestCounts:

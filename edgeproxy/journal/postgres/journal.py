@@ -98,7 +98,11 @@ class PostgresJournal:
     async def forget(self, visitor: bytes) -> int:
         """See `Journal.forget`."""
         work = partial(upkeep.forget, visitor=visitor, now_ms=self._now_ms())
-        return await self._writer.ask(partial(writing, work=work))
+        erased = some = await self._writer.ask(partial(writing, work=work))
+        while some == upkeep.AT_ONCE:  # in between others may write
+            some = await self._writer.ask(partial(writing, work=work))
+            erased += some
+        return erased
 
     async def sweep(self, now_ms: int) -> None:
         """See `Journal.sweep`."""

@@ -15,7 +15,7 @@ from edgeproxy.errors import ConfigError
 from edgeproxy.store.postgres import faults
 from edgeproxy.store.postgres.link import Db, Link
 
-VERSION = 1
+VERSION = 2
 """Of the tables. Those of an older version are made anew: nothing in them is promised."""
 
 TABLES = ("beat", "shape", "trace", "step", "gone", "label", "tally")
@@ -26,6 +26,15 @@ SELECT set_config('synchronous_commit', 'off', true), set_config('lock_timeout',
   set_config('idle_in_transaction_session_timeout', '10s', true)
 """
 _LOCK = "SELECT 1 FROM journal_beat FOR UPDATE"
+
+# What is read in an order is read from an index that has it, a page's worth. A planner that knows
+# too little of the tables, as in a database that was just restored, would rather sort all of them;
+# and compile the statement for as long as all of it may take.
+_BEGIN_READING = """
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY;
+SET LOCAL enable_sort = off;
+SET LOCAL jit = off
+"""
 _THERE = "SELECT to_regclass('journal_beat') IS NOT NULL"
 _VERSION = "SELECT version FROM journal_beat"
 _TRIES = 20
@@ -105,7 +114,7 @@ def reading(link: Link, work: Callable[[Db], T]) -> T:
         db = link.use()
         try:
             with db.transaction():
-                db.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                db.execute(_BEGIN_READING)
                 return work(db)
         except (*faults.AGAIN, *faults.CROWDED):
             raise

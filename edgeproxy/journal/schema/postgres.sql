@@ -27,11 +27,12 @@ CREATE TABLE journal_trace (
   at bigint NOT NULL,
   shape integer NOT NULL
 );
-CREATE INDEX journal_trace_shape ON journal_trace (shape, number);
+CREATE INDEX journal_trace_shape ON journal_trace (shape, number) INCLUDE (at);
 CREATE INDEX journal_trace_changed ON journal_trace (changed);
 CREATE INDEX journal_trace_at ON journal_trace (at);
-CREATE INDEX journal_trace_wire ON journal_trace (wire);
-CREATE INDEX journal_trace_visitor ON journal_trace (visitor) WHERE visitor IS NOT NULL;
+CREATE INDEX journal_trace_wire ON journal_trace (wire, number);
+CREATE INDEX journal_trace_event ON journal_trace (event, number) WHERE event IS NOT NULL;
+CREATE INDEX journal_trace_visitor ON journal_trace (visitor, number) WHERE visitor IS NOT NULL;
 
 CREATE TABLE journal_step (
   trace bigint NOT NULL,

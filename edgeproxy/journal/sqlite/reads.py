@@ -6,7 +6,7 @@ from typing import Any
 
 import apsw
 
-from edgeproxy.journal.look import Hit, Span
+from edgeproxy.journal.look import MOST, WALKED, Hit, Span
 from edgeproxy.journal.shelf import PARTS
 from edgeproxy.journal.sqlite.shelf import COLUMNS, stored_of
 from edgeproxy.journal.weave import Shape, Stored, shape_of
@@ -19,7 +19,7 @@ SELECT {COLUMNS} FROM trace AS t JOIN shape AS s ON s.id = t.shape WHERE t.numbe
 _SPAN = "number >= ?2 AND number < ?3 AND at >= ?4 AND at < ?5"
 _NEWEST = f"SELECT number, shape FROM trace WHERE {_SPAN} ORDER BY number DESC LIMIT ?1"  # noqa: S608
 _OF_SHAPE = f"""
-SELECT number FROM trace INDEXED BY trace_shape WHERE shape = ?6 AND {_SPAN}
+SELECT number, shape FROM trace INDEXED BY trace_shape WHERE shape = ?6 AND {_SPAN}
 ORDER BY number DESC LIMIT ?1
 """  # noqa: S608 - made of constants
 _OF_VISITOR = f"""
@@ -30,9 +30,20 @@ _CHANGED = f"""
 SELECT number, shape FROM trace INDEXED BY trace_changed WHERE changed > ?6 AND {_SPAN}
 ORDER BY changed DESC, number DESC LIMIT ?1
 """  # noqa: S608 - made of constants
-_OF_IDS = f"""
-SELECT number, shape FROM trace INDEXED BY trace_wire WHERE wire >= ?6 AND wire < ?7 AND {_SPAN}
+_ALIKE = """
+SELECT count(*) FROM (
+  SELECT 1 FROM trace INDEXED BY trace_wire WHERE wire >= ? AND wire < ? LIMIT ?
+)
+"""
+_OF_FEW_IDS = f"""
+SELECT number FROM trace INDEXED BY trace_wire
+WHERE wire >= ?6 AND wire < ?7 AND shape IN carray(?8) AND {_SPAN}
 ORDER BY number DESC LIMIT ?1
+"""  # noqa: S608 - made of constants
+_OF_MANY_IDS = f"""
+SELECT number FROM (
+  SELECT number, wire, shape FROM trace WHERE {_SPAN} ORDER BY number DESC LIMIT {WALKED}
+) WHERE wire >= ?6 AND wire < ?7 AND shape IN carray(?8) ORDER BY number DESC LIMIT ?1
 """  # noqa: S608 - made of constants
 _LAST = "\U0010ffff"
 _SAYING = f"""
@@ -71,11 +82,11 @@ class SqliteIndex:
         """See `Index.newest`."""
         return self._rows(_NEWEST, most, *span)
 
-    def of_shapes(self, shapes: Collection[int], span: Span, each: int) -> Sequence[int]:
+    def of_shapes(self, shapes: Collection[int], span: Span, each: int) -> Sequence[Hit]:
         """See `Index.of_shapes`."""
-        found: list[int] = []
+        found: list[Hit] = []
         for shape in shapes:
-            found += [number for (number,) in self._rows(_OF_SHAPE, each, *span, shape)]
+            found += self._rows(_OF_SHAPE, each, *span, shape)
         return found
 
     def of_visitor(self, visitor: bytes, span: Span, most: int) -> Sequence[Hit]:
@@ -86,9 +97,13 @@ class SqliteIndex:
         """See `Index.changed`."""
         return self._rows(_CHANGED, most, *span, after)
 
-    def of_ids(self, prefix: str, span: Span, most: int) -> Sequence[Hit]:
+    def of_ids(self, prefix: str, shapes: Collection[int], span: Span, most: int) -> Sequence[int]:
         """See `Index.of_ids`."""
-        return self._rows(_OF_IDS, most, *span, prefix, prefix + _LAST)
+        alike = prefix, prefix + _LAST
+        [(count,)] = self._rows(_ALIKE, *alike, MOST + 1)
+        sql = _OF_FEW_IDS if count <= MOST else _OF_MANY_IDS
+        passing = apsw.carray(array("q", shapes))
+        return [number for (number,) in self._rows(sql, most, *span, *alike, passing)]
 
     def saying(self, text: str, numbers: Sequence[int], most: int) -> set[int]:
         """See `Index.saying`."""
