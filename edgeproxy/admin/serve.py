@@ -50,9 +50,10 @@ def made_late(make: Callable[[], App]) -> App:
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         nonlocal made
-        async with making:
-            if made is None:
-                made = await asyncio.to_thread(make)
+        if made is None:
+            async with making:
+                if made is None:  # who waited finds what the first one made
+                    made = await asyncio.to_thread(make)
         await made(scope, receive, send)
 
     return app
