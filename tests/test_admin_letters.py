@@ -1,12 +1,13 @@
 """Long replays: in slices, patient with a busy store, stopped without harm, and on record."""
 
 import asyncio
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edgeproxy.admin.letters import SLICE, TRIES, Wanted, begin
+from edgeproxy.admin.letters import SLICE, Wanted, begin
 from edgeproxy.errors import StoreBusy
 from tests.admin_calls import Caller, calling
 from tests.fakes import eventually
@@ -20,6 +21,8 @@ class Watched:
         self._store = caller.store
         self.slices: list[int] = []
         self.busy = 0
+        self.most: float = math.inf
+        """After so many slices it is busy for good."""
         self.door = asyncio.Event()
         self.door.set()
 
@@ -28,7 +31,7 @@ class Watched:
 
     async def replay(self, ids: Sequence[int]) -> int:
         await self.door.wait()
-        if self.busy:
+        if self.busy or len(self.slices) >= self.most:
             self.busy -= 1
             raise StoreBusy("store_locked", "not now", retry_after_s=0)
         self.slices.append(len(ids))
@@ -79,10 +82,10 @@ async def test_it_waits_for_a_busy_store_and_goes_on(tmp_path: Path) -> None:
 async def test_it_says_so_when_the_store_stays_busy_and_nothing_is_lost(tmp_path: Path) -> None:
     async with calling(tmp_path, SITE) as caller:
         store = Watched(caller)
+        store.most = 1
         await bury(caller.store, *range(SLICE + 1))
         progress = await begin(replace(caller.state, store=store), "replay", Wanted(), "jane")
         await eventually(lambda: store.slices, "a slice is done")
-        store.busy = 10 * TRIES
         progress.stop()  # it would wait for half a minute
         await progress.ended.wait()
         assert progress.job.state in ("failed", "stopped")
