@@ -37,6 +37,7 @@ from edgeproxy.keys import (
 from edgeproxy.live import Live
 from edgeproxy.master import MasterSigner
 from edgeproxy.outbound import Outbound
+from edgeproxy.priority import cores, give_way
 from edgeproxy.public.app import direct_handlers, health_app, public_app
 from edgeproxy.public.endpoints import DESCRIBED
 from edgeproxy.public.flood import Flood
@@ -297,6 +298,8 @@ async def _opened(
         say=log_line,
         managed=settings.store_durability == "managed",
     )
+    if settings.store_url.startswith("sqlite:"):
+        give_way(cores())  # to its writer, before other threads are started
     try:
         yield store
     finally:

@@ -17,6 +17,7 @@ from edgeproxy.store.space import Level
 from edgeproxy.store.sqlite.file import connect
 from edgeproxy.store.sqlite.queue import (
     GATHER_ROUNDS,
+    GATHER_TICKETS,
     GROUP_ITEMS,
     QUEUE_BYTES,
     QUEUE_ITEMS,
@@ -132,6 +133,29 @@ class TestTurns:
             assert queue.put(Ticket(lambda *_: None, None, items=item()))
             await asyncio.sleep(0)
         assert [len(group) for group in groups] == [GATHER_ROUNDS + 1]
+
+    async def test_a_crowd_goes_at_once_and_what_comes_meanwhile_goes_when_that_is_done(
+        self,
+    ) -> None:
+        """No turn of the loop passes: it can prepare others while the first are synced."""
+        groups: list[list[Ticket]] = []
+        queue = Queue(asyncio.get_running_loop(), groups.append)
+        for _ in range(2 * GATHER_TICKETS + 1):
+            assert queue.put(Ticket(lambda *_: None, None, items=item()))
+        assert [len(group) for group in groups] == [GATHER_TICKETS]
+        queue.done(groups[0])
+        assert [len(group) for group in groups] == [GATHER_TICKETS, GATHER_TICKETS + 1]
+
+    async def test_a_look_around_that_comes_late_hands_over_nothing_twice(self) -> None:
+        """The first ticket has asked for one; by then a crowd came and went to the writer."""
+        groups: list[list[Ticket]] = []
+        queue = Queue(asyncio.get_running_loop(), groups.append)
+        for _ in range(GATHER_TICKETS + 1):
+            assert queue.put(Ticket(lambda *_: None, None, items=item()))
+        for _ in range(GATHER_ROUNDS + 2):
+            await asyncio.sleep(0)
+        assert [len(group) for group in groups] == [GATHER_TICKETS]
+        assert len(queue) == 1
 
     async def test_after_means_outside_the_transaction(self, bench: Bench) -> None:
         def transaction(db: apsw.Connection, now_ms: int) -> bool:

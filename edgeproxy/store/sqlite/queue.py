@@ -18,6 +18,8 @@ QUEUE_ITEMS = 4096
 QUEUE_BYTES = 16 * 1024 * 1024
 GROUP_ITEMS = 512
 GATHER_ROUNDS = 16
+GATHER_TICKETS = 32
+"""With so many a sync is paid for; those that come meanwhile give the loop work until its end."""
 
 _ITEM_BYTES = 400
 """What an item weighs in memory beside its contents."""
@@ -71,9 +73,10 @@ def _size_bytes(items: Sequence[Item]) -> int:
 class Queue:
     """Bookkeeping first, because it makes room; the rest in the order it came.
 
-    A group is handed over when the writer is free and a turn of the event loop has brought nothing
-    new (or after `GATHER_ROUNDS` turns). So callers that the loop serves in one go share a commit,
-    without a timer: an idle loop hands a lone event over at once.
+    A group is handed over when the writer is free and `GATHER_TICKETS` wait, or a turn of the event
+    loop has brought nothing new (or after `GATHER_ROUNDS` turns). So callers that the loop serves in
+    one go share a commit, without a timer: an idle loop hands a lone event over at once. And of a
+    crowd some prepare while the others are synced: a core that has to wait finds its caches cold.
 
     Args:
         loop: Where the callers live.
@@ -121,7 +124,11 @@ class Queue:
         )
 
     def _look(self) -> None:
-        if not (self._busy or self._looking):
+        if self._busy:
+            return
+        if len(self) >= GATHER_TICKETS:
+            self._give()
+        elif not self._looking:
             self._looking = True
             self._loop.call_soon(self._consider, 0, 0)
 
@@ -131,9 +138,12 @@ class Queue:
             self._loop.call_soon(self._consider, waiting, rounds + 1)
             return
         self._looking = False
-        if waiting:
-            self._busy = True
-            self._hand_over(self._next_group())
+        if waiting and not self._busy:
+            self._give()
+
+    def _give(self) -> None:
+        self._busy = True
+        self._hand_over(self._next_group())
 
     def _next_group(self) -> list[Ticket]:
         group, self._first = self._first, []
