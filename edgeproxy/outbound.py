@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from edgeproxy import __version__
+from edgeproxy.lean import without
 
 if TYPE_CHECKING:
     import httpx
@@ -65,8 +66,11 @@ class Outbound:
     """
 
     def __init__(self, *, ca_file: Path | None = None, deadline_s: float = DEADLINE_S) -> None:
-        # Imported late: the library takes longer to load than `edgeproxy --help` may take.
-        import httpx
+        # Imported late: the library takes longer to load than `edgeproxy --help` may take; and
+        # without what it would load for its own command line and another event loop, 6 MB.
+        with without("rich", "pygments", "trio"):
+            import httpcore  # noqa: F401 - else the first client loads it
+            import httpx
 
         # The client logs each URL at INFO, and a URL may carry a token.
         for name in ("httpx", "httpcore"):

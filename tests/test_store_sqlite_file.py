@@ -65,6 +65,7 @@ def test_the_pragmas_took(tmp_path: Path) -> None:
         "synchronous": 2,
         "busy_timeout": 5000,
         "secure_delete": 2,
+        "cache_size": -1000,
         "journal_size_limit": 16_777_216,
         "wal_autocheckpoint": 1000,
         "temp_store": 2,
@@ -75,6 +76,7 @@ def test_the_pragmas_took(tmp_path: Path) -> None:
     assert {name: reader.pragma(name) for name, _, _ in READER_PRAGMAS} == {
         "busy_timeout": 5000,
         "query_only": 1,
+        "cache_size": -500,
         "wal_autocheckpoint": 0,
         "trusted_schema": 0,
         "cell_size_check": 1,

@@ -1,8 +1,10 @@
 """The guarded protocol under a real server: no clean request, a 4xx or a closed door."""
 
 import asyncio
+import gc
 import json
 import re
+import weakref
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -613,10 +615,26 @@ async def test_an_answer_to_who_has_left_goes_nowhere(
     async with connected(desk.port) as client:
         await client.write(get(b"/deaf"))
         await seen(lambda: desk.paths, "the request is in work")
-    await seen(lambda: desk.connections[0].cycle.disconnected, "the caller has left")
+    await seen(lambda: desk.connections[0].cycle is None, "the caller has left")
     desk.slow.set()
     await seen(lambda: desk.answered, "it was answered all the same")
     assert not caplog.records
+
+
+@pytest.mark.parametrize("raw", [get(), post(b"ab"), b""], ids=["get", "post", "nothing"])
+async def test_a_connection_that_is_over_keeps_no_memory(desk: Desk, raw: bytes) -> None:
+    """Many come and go; the collector, which looks seldom, need not find what is left of them."""
+    gc.disable()
+    try:
+        async with connected(desk.port) as client:
+            if raw:
+                await client.write(raw)
+                await client.reply()
+            await seen(lambda: desk.connections, "it is connected")
+        over = weakref.ref(desk.connections.pop())
+        await seen(lambda: over() is None, "nothing is left of it")
+    finally:
+        gc.enable()
 
 
 async def test_only_who_is_late_is_hung_up_on(desk: Desk) -> None:

@@ -13,11 +13,14 @@ from collections.abc import Callable
 from typing import Any, Literal, TextIO, cast
 
 import msgspec
-import structlog
-from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
+from edgeproxy.lean import without
 from edgeproxy.logs.failure import tell_failure
 from edgeproxy.logs.redaction import redact
+
+with without("rich", "greenlet"):  # 6 MB, for tracebacks that we do not print
+    import structlog
+    from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 LogFormat = Literal["auto", "json", "console"]
 LogLevel = Literal["debug", "info", "warning", "error"]

@@ -2,14 +2,17 @@
 
 import sys
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-from structlog.typing import EventDict, WrappedLogger
+if TYPE_CHECKING:
+    from structlog.typing import EventDict, WrappedLogger
+
 
 _STORY_MAX = 12
 _FRAMES_MAX = 12
 
 
-def tell_failure(logger: WrappedLogger, method: str, fields: EventDict) -> EventDict:
+def tell_failure(logger: "WrappedLogger", method: str, fields: "EventDict") -> "EventDict":
     """`exc_info` becomes `error` ("Type: text") and `trace`, a line for each exception involved."""
     given = fields.pop("exc_info", None)
     if given is True:

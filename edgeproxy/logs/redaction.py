@@ -6,9 +6,12 @@ the looks of the text itself, because libraries write sentences.
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
-from structlog.typing import EventDict, WrappedLogger
+
+if TYPE_CHECKING:
+    from structlog.typing import EventDict, WrappedLogger
 
 MASK = "••••"
 
@@ -70,7 +73,7 @@ _UNPRINTABLE = re.compile(
 )
 
 
-def redact(logger: WrappedLogger, method: str, fields: EventDict) -> EventDict:
+def redact(logger: "WrappedLogger", method: str, fields: "EventDict") -> "EventDict":
     """Every value short, printable and without what may not be written."""
     return {name: _field(name, value) for name, value in fields.items()}
 

@@ -99,9 +99,11 @@ class GuardedProtocol(HttpToolsProtocol):
         self._idle_s = self.door.enter(self, self._peer)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is over."""
+        """The connection is over; nothing holds itself, so its memory is free at once."""
         self.door.leave(self, self._peer)
         super().connection_lost(exc)
+        self.cycle = None  # type: ignore[assignment]  # as before the first request
+        del self._exchange
 
     @property
     def _peer(self) -> str:

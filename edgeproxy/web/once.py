@@ -5,11 +5,11 @@ uvicorn writes an answer's head and body apart; each write is a call into the sy
 
 from collections.abc import Coroutine, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-from edgeproxy.web.asgi import Header
+from edgeproxy.web.asgi import AT_ONCE, Header
 from edgeproxy.web.exchange import Fields
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ class OneExchange:
         "disconnected",
         "fields",
         "keep_alive",
-        "message_event",
         "response_complete",
     )
 
@@ -40,7 +39,11 @@ class OneExchange:
         self.disconnected = False
         self.keep_alive = True
         self.response_complete = True
-        self.message_event = self
+
+    @property
+    def message_event(self) -> Self:
+        """What uvicorn sets when more of the body is there; no attribute, or it held itself."""
+        return self
 
     def set(self) -> None:
         """Nobody waits for more of the body."""
@@ -108,6 +111,8 @@ def write_at_once(
     cycle.message_event.set()
     if not cycle.keep_alive:
         cycle.transport.close()
+    scope: dict[str, Any] = cycle.scope  # type: ignore[assignment]  # one key more, see the guard
+    scope.pop(AT_ONCE, None)  # it holds the cycle, which holds it
     cycle.on_response()
     return True
 

@@ -44,6 +44,7 @@ WRITER_PRAGMAS: tuple[tuple[str, str, int | str], ...] = (
     ("journal_mode", "wal", "wal"),
     ("synchronous", "full", 2),
     ("secure_delete", "fast", 2),
+    ("cache_size", "-1000", -1000),  # KB: new rows and the youngest keys; the system has the rest
     ("journal_size_limit", "16777216", 16_777_216),
     ("wal_autocheckpoint", "1000", 1000),
     ("temp_store", "memory", 2),  # no copies of rows in the system's temporary folder
@@ -55,6 +56,7 @@ WRITER_PRAGMAS: tuple[tuple[str, str, int | str], ...] = (
 READER_PRAGMAS: tuple[tuple[str, str, int | str], ...] = (
     ("busy_timeout", "5000", 5000),
     ("query_only", "on", 1),
+    ("cache_size", "-500", -500),
     ("wal_autocheckpoint", "0", 0),
     *_SHARED,
 )

@@ -19,7 +19,7 @@ QUEUE_BYTES = 16 * 1024 * 1024
 GROUP_ITEMS = 512
 GATHER_ROUNDS = 16
 GATHER_TICKETS = 32
-"""With so many a sync is paid for; those that come meanwhile give the loop work until its end."""
+"""So many are worth a sync of their own."""
 
 _ITEM_BYTES = 400
 """What an item weighs in memory beside its contents."""
@@ -73,10 +73,11 @@ def _size_bytes(items: Sequence[Item]) -> int:
 class Queue:
     """Bookkeeping first, because it makes room; the rest in the order it came.
 
-    A group is handed over when the writer is free and `GATHER_TICKETS` wait, or a turn of the event
-    loop has brought nothing new (or after `GATHER_ROUNDS` turns). So callers that the loop serves in
-    one go share a commit, without a timer: an idle loop hands a lone event over at once. And of a
-    crowd some prepare while the others are synced: a core that has to wait finds its caches cold.
+    A group is handed over when the writer is free and a turn of the event loop has brought nothing
+    new (or after `GATHER_ROUNDS` turns). So callers that the loop serves in one go share a commit,
+    without a timer: an idle loop hands a lone event over at once. Of a crowd the first
+    `GATHER_TICKETS` go at once, so that there is work for the core while they are synced: when it
+    has to wait for the disk, it finds its caches cold.
 
     Args:
         loop: Where the callers live.
