@@ -18,7 +18,8 @@ from edgeproxy.store.base import Entry, Item, Lease, Store
 from tests import postgres
 from tests.bench import load, server, traffic
 
-GROUP = 64
+GROUP = 32
+"""What the writer takes at once of a crowd."""
 BATCH = 500
 _FAR_MS = 1 << 50
 
