@@ -132,7 +132,7 @@ def _wire(state: State) -> None:
 
 async def _store(store: Store) -> None:
     await _time_async(
-        f"append, groups of {GROUP}, each event", lambda: append(store, GROUP), 40, GROUP
+        f"append, {GROUP} at once, each event", lambda: append(store, GROUP), 40, GROUP
     )
     leases = []
 
