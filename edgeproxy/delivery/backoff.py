@@ -15,6 +15,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
         paused_s: Between two probes of an integration that is paused.
         lease_s: How long rows are held at a time.
         renew_s: After how long the lease is extended while work goes on.
+        look_s: After how long it is asked again which of them were erased, before they are sent.
         booking_s: Between attempts to book an outcome while the store is busy.
         last_s: How long it is asked again for that when work stops.
         grace_s: What requests in flight get when work stops.
@@ -33,6 +34,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
     paused_s: float = 900.0
     lease_s: float = 120.0
     renew_s: float = 30.0
+    look_s: float = 0.2
     booking_s: tuple[float, ...] = (0.2, 0.5, 1.0, 2.0, 5.0)
     last_s: float = 2.0
     grace_s: float = 10.0

@@ -25,6 +25,7 @@ class Held:
         self._lease = lease
         self._now_s = asyncio.get_running_loop().time
         self._renewed_s = self._now_s()
+        self._looked_s = self._renewed_s
         self._give_up_s = math.inf
         self._unsettled = {row.id: row for row in lease.rows}
 
@@ -38,6 +39,24 @@ class Held:
         self._say("warning", "lease_lost", events=len(self._unsettled))
         self._unsettled.clear()
         return False
+
+    async def look(self) -> None:
+        """Forget rows that were erased, when it is time to ask: visitors may have withdrawn.
+
+        What is sent at once is not asked about, what had to wait is.
+        """
+        if self._now_s() - self._looked_s < self._parts.schedule.look_s:
+            return
+        self._looked_s = self._now_s()
+        gone = self._unsettled.keys() - await self._parts.store.carried(self._lease)
+        for id_ in gone:
+            del self._unsettled[id_]
+        if gone:
+            self._say("info", "rows_gone", events=len(gone))
+
+    def left(self, batch: Batch) -> Batch:
+        """What of a batch is still ours to send."""
+        return tuple(each for each in batch if each.row.id in self._unsettled)
 
     async def settle(
         self,

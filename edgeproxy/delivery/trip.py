@@ -71,7 +71,7 @@ class Trip:
             tale = Tale(self._parts, batch, self._integration.id)
             verdict = await self._ask(batch, tale)
             if verdict is None:
-                waiting.append(batch)
+                waiting += [left] if (left := self.held.left(batch)) else []
             elif verdict.kind in ("rejected", "too_large") and len(batch) > 1:
                 waiting += halves(batch)[::-1]
             else:
@@ -122,6 +122,9 @@ class Trip:
             return Verdict(kind="too_large", message="longer than a megabyte")
         failures = 0
         while await self._may_send():
+            await self.held.look()
+            if len(self.held.left(batch)) < len(batch):
+                return None  # what is left of it is another request
             verdict = await self._send(batch, request, tale)
             if verdict is None:
                 return None

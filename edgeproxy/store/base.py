@@ -372,6 +372,10 @@ class Store(Protocol):
         """Extend a lease; return how many rows still carry it."""
         ...
 
+    async def carried(self, lease: Lease) -> Sequence[int]:
+        """The ids of the rows that still carry a lease: not erased, and nobody else's."""
+        ...
+
     async def recover(self, *, everything: bool = False) -> int:
         """Put rows of expired leases (or of all leases) back; return how many."""
         ...

@@ -230,6 +230,7 @@ class TestLease:
         again = await take(store)
         assert [row.attempt for row in again.rows] == [2]
         assert await store.renew(lost, 60) == 0
+        assert list(await store.carried(lost)) == []
         assert await store.settle(lost, delivered=ids(lost)) == 0
         assert await store.settle(lost, retry=[Retry(id=ids(lost)[0], delay_s=0)]) == 0
         assert await store.settle(lost, dead=[Dead(id=ids(lost)[0], reason="rejected")]) == 0
@@ -246,6 +247,15 @@ class TestLease:
         assert await store.recover() == 0
         world.clock.pass_s(1)
         assert await store.recover() == 1
+
+    async def test_it_is_carried_by_what_is_neither_settled_nor_erased(self, store: Store) -> None:
+        assert list(await store.carried(await take(store))) == []
+        await put(store, entry(visitor=b"a" * 16), entry(visitor=b"b" * 16), entry(), entry())
+        lease = await take(store, limit=3)
+        assert sorted(await store.carried(lease)) == sorted(ids(lease))
+        await store.recall(b"a" * 16)
+        await store.settle(lease, delivered=ids(lease)[2:])
+        assert list(await store.carried(lease)) == ids(lease)[1:2]
 
     async def test_whoever_is_alone_may_recover_all(self, store: Store) -> None:
         await put(store, entry(), entry())

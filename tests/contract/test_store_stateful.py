@@ -173,6 +173,7 @@ class StoreMachine(RuleBasedStateMachine):
         for row in mine.values():
             row.until = self.now + 2 * STEP_S * 1000
         assert self.do(self.store.renew(lease, 2 * STEP_S)) == len(mine)
+        assert set(self.do(self.store.carried(lease))) == set(mine)
 
     @rule(everything=st.booleans())
     def recover(self, everything: bool) -> None:

@@ -181,6 +181,10 @@ class PostgresStore:
         """See `Store.renew`."""
         return await self._book(partial(leases.renew, lease=lease, lease_s=lease_s))
 
+    async def carried(self, lease: Lease) -> Sequence[int]:
+        """See `Store.carried`."""
+        return await self._read(partial(reads.carried, lease=lease))
+
     async def recover(self, *, everything: bool = False) -> int:
         """See `Store.recover`."""
         return await self._book(partial(leases.recover, everything=everything))
