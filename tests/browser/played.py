@@ -1,6 +1,7 @@
 """Chromium and Firefox, driven by Playwright."""
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -67,7 +68,7 @@ class PlayedVisitor:
         return PlayedTab(self.context.new_page())
 
     def cookies(self, url: str) -> dict[str, Cookie]:
-        """The jar for an address."""
+        """The jar for an address, without what is over: Firefox may list it until it tidies up."""
         return {
             str(one.get("name")): Cookie(
                 value=str(one.get("value")),
@@ -77,6 +78,7 @@ class PlayedVisitor:
                 same_site=str(one.get("sameSite")),
             )
             for one in self.context.cookies(url)
+            if not 0 <= float(one.get("expires", -1)) <= time.time()
         }
 
 
