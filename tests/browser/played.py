@@ -1,7 +1,6 @@
 """Chromium and Firefox, driven by Playwright."""
 
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 from playwright.sync_api import Browser, BrowserContext, Error, Page, Playwright, sync_playwright
 
 from tests.browser.engine import AGENT, Cookie, Engine, Leaving, Missing, Visitor
+from tests.edge import now_ms
 
 SCREEN: Any = {"width": 1280, "height": 860}
 
@@ -78,7 +78,7 @@ class PlayedVisitor:
                 same_site=str(one.get("sameSite")),
             )
             for one in self.context.cookies(url)
-            if not 0 <= float(one.get("expires", -1)) <= time.time()
+            if not 0 <= float(one.get("expires", -1)) <= now_ms() / 1000
         }
 
 
