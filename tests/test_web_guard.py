@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from edgeproxy.web.asgi import Gone, Header, Receive, Scope, Send, answer, read_body, reply
 from edgeproxy.web.door import IDLE_DIRECT_S, IDLE_S, Door
@@ -624,6 +625,12 @@ async def test_an_answer_to_who_has_left_goes_nowhere(
 @pytest.mark.parametrize("raw", [get(), post(b"ab"), b""], ids=["get", "post", "nothing"])
 async def test_a_connection_that_is_over_keeps_no_memory(desk: Desk, raw: bytes) -> None:
     """Many come and go; the collector, which looks seldom, need not find what is left of them."""
+
+    def cycles() -> int:
+        return sum(isinstance(one, RequestResponseCycle) for one in gc.get_objects())
+
+    gc.collect()
+    before = cycles()
     gc.disable()
     try:
         async with connected(desk.port) as client:
@@ -633,6 +640,7 @@ async def test_a_connection_that_is_over_keeps_no_memory(desk: Desk, raw: bytes)
             await seen(lambda: desk.connections, "it is connected")
         over = weakref.ref(desk.connections.pop())
         await seen(lambda: over() is None, "nothing is left of it")
+        await seen(lambda: cycles() <= before, "nor of its request")
     finally:
         gc.enable()
 
