@@ -54,6 +54,7 @@ WITH mine AS (
   UPDATE outbox SET lease_until = %b WHERE id = ANY(%b::bigint[]) AND lease = %b RETURNING 1
 ) SELECT count(*) FROM mine
 """
+_CARRIED = "SELECT id FROM outbox WHERE id = ANY(%b::bigint[]) AND lease = %b"
 _RECOVER = """
 WITH back AS (
   UPDATE outbox SET lease = NULL, lease_until = NULL WHERE id IN (
@@ -176,6 +177,12 @@ def renew(tx: Tx, lease: Lease, lease_s: float) -> int:
         return 0
     ids = [row.id for row in lease.rows]
     return tx.count(_RENEW, (_until_ms(tx.now_ms, lease_s), ids, lease.token))
+
+
+def carried(tx: Tx, lease: Lease) -> list[int]:
+    """The ids of the rows that still carry a lease."""
+    ids = [row.id for row in lease.rows]
+    return [id_ for (id_,) in tx.rows(_CARRIED, (ids, lease.token))]
 
 
 def recover(tx: Tx, *, everything: bool = False) -> int:

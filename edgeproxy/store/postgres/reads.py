@@ -4,14 +4,13 @@ import math
 
 import msgspec
 
-from edgeproxy.store.base import Counts, Lease
+from edgeproxy.store.base import Counts
 from edgeproxy.store.postgres.leases import RETRY_MAX_MS
 from edgeproxy.store.postgres.transaction import Tx
 
 WAITING_MAX = 10_000
 """`waiting` counts no further: its caller asks whether a batch is full, and asks often."""
 
-_CARRIED = "SELECT id FROM outbox WHERE id = ANY(%b::bigint[]) AND lease = %b"
 _LEDGER = """
 SELECT integration, kind, sum(n)::bigint FROM ledger WHERE integration <> ''
 GROUP BY integration, kind
@@ -33,12 +32,6 @@ _NEXT = """
 SELECT due FROM outbox WHERE integration = %(integration)s AND lease IS NULL
 AND expires > %(now)s AND due > %(now)s ORDER BY due LIMIT 1
 """
-
-
-def carried(tx: Tx, lease: Lease) -> list[int]:
-    """The ids of the rows that still carry a lease."""
-    ids = [row.id for row in lease.rows]
-    return [id_ for (id_,) in tx.rows(_CARRIED, (ids, lease.token))]
 
 
 def stats(tx: Tx) -> list[Counts]:

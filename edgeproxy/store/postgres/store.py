@@ -183,7 +183,7 @@ class PostgresStore:
 
     async def carried(self, lease: Lease) -> Sequence[int]:
         """See `Store.carried`."""
-        return await self._read(partial(reads.carried, lease=lease))
+        return await self._read(partial(leases.carried, lease=lease))
 
     async def recover(self, *, everything: bool = False) -> int:
         """See `Store.recover`."""

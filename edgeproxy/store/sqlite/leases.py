@@ -34,6 +34,7 @@ _LEASE = """
 UPDATE outbox SET lease = ?2, lease_until = ?3, attempt = attempt + 1 WHERE id IN carray(?1)
 """
 _RENEW = "UPDATE outbox SET lease_until = ?3 WHERE id IN carray(?1) AND lease = ?2"
+_CARRIED = "SELECT id FROM outbox WHERE id IN carray(?1) AND lease = ?2"
 _LEASED = "SELECT id FROM outbox INDEXED BY outbox_leased WHERE lease IS NOT NULL"
 _OVER = f"{_LEASED} AND lease_until <= ?1 UNION ALL {_LEASED} AND lease_until > ?2"
 _RECOVER = "UPDATE outbox SET lease = NULL, lease_until = NULL WHERE id IN (%s)"
@@ -147,6 +148,14 @@ def renew(db: apsw.Connection, now_ms: int, lease: Lease, lease_s: float) -> int
     ids = _ids(row.id for row in lease.rows)
     db.execute(_RENEW, (ids, lease.token, _until(now_ms, lease_s)))
     return db.changes()
+
+
+def carried(db: apsw.Connection, now_ms: int, lease: Lease) -> list[int]:
+    """The ids of the rows that still carry a lease."""
+    if not lease.rows:
+        return []
+    ids = _ids(row.id for row in lease.rows)
+    return [id_ for (id_,) in db.execute(_CARRIED, (ids, lease.token))]
 
 
 def recover(db: apsw.Connection, now_ms: int, *, everything: bool = False) -> int:

@@ -1,14 +1,13 @@
 """Questions to a SQLite store, answered on the read-only connection, each from one snapshot."""
 
 import math
-from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import apsw
 import msgspec
 
-from edgeproxy.store.base import Counts, Lease
+from edgeproxy.store.base import Counts
 from edgeproxy.store.sqlite.leases import RETRY_MAX_MS
 from edgeproxy.store.sqlite.transaction import transaction
 
@@ -37,17 +36,7 @@ _NEXT = """
 SELECT min(due) FROM outbox INDEXED BY outbox_due
 WHERE integration = ?1 AND lease IS NULL AND expires > ?2 AND due > ?2
 """
-_CARRIED = "SELECT id FROM outbox WHERE id IN carray(?1) AND lease = ?2"
 _KNOWN = "SELECT CAST(traits AS BLOB) FROM identity WHERE visitor = ?"
-
-
-def carried(db: apsw.Connection, now_ms: int, lease: Lease) -> list[int]:
-    """The ids of the rows that still carry a lease."""
-    if not lease.rows:  # an empty array has no place in memory to bind
-        return []
-    ids = apsw.carray(array("q", [row.id for row in lease.rows]))
-    found: Iterable[Any] = db.execute(_CARRIED, (ids, lease.token))
-    return [id_ for (id_,) in found]
 
 
 def stats(db: apsw.Connection, now_ms: int) -> list[Counts]:
